@@ -106,22 +106,16 @@ pub fn tool(name: &str) -> Option<PathBuf> {
         .find(|candidate| is_executable(candidate))
 }
 
-/// A Python interpreter that can import `module`: the gate's own environment
-/// (`KMS_TESTS_PYTHON`, else `target/test-venv`), then the first on `PATH`, then the system's,
-/// which is the one that Debian's python3-* packages serve.
+/// A Python interpreter that can import `module`: the gate's own environment, then the first on
+/// `PATH`, then the system's, which is the one that Debian's python3-* packages serve.
 #[must_use]
 pub fn python(module: &str) -> Option<PathBuf> {
-    let venv = workspace_root().join("target/test-venv/bin/python3");
-    [
-        env::var_os("KMS_TESTS_PYTHON").map(PathBuf::from),
-        Some(venv),
-        tool("python3"),
-        Some(PathBuf::from("/usr/bin/python3")),
-    ]
-    .into_iter()
-    .flatten()
-    .filter(|candidate| is_executable(candidate))
-    .find(|candidate| succeeds(candidate, ["-c", &format!("import {module}")]))
+    let gate = Some(workspace_root().join("target/test-venv/bin/python3"));
+    [gate, tool("python3"), Some(PathBuf::from("/usr/bin/python3"))]
+        .into_iter()
+        .flatten()
+        .filter(|candidate| is_executable(candidate))
+        .find(|candidate| succeeds(candidate, ["-c", &format!("import {module}")]))
 }
 
 /// The repository's root; every crate that includes this file is one folder below it.

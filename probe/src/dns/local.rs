@@ -1,0 +1,95 @@
+//! What this machine itself believes of a name: hosts file, caches and whatever else stands before
+//! DNS on it.
+
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::thread;
+
+use hickory_proto::op::Query;
+use hickory_proto::rr::RecordType;
+use hickory_resolver::Hosts;
+use serde::Serialize;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
+
+use super::name::{DomainName, escape_text};
+
+/// The operating system's answer for one host name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LocalAnswer {
+    /// The name asked for.
+    pub host: DomainName,
+    /// The addresses it gives, sorted; empty if none.
+    pub addresses: Vec<IpAddr>,
+    /// The hosts file has the name.
+    pub in_hosts_file: bool,
+    /// The system's words where it found nothing.
+    pub error: Option<String>,
+}
+
+/// Asks the operating system for each host until `deadline`; what it does not answer by then is
+/// missing in the result, and so are hosts beyond [`MAX_HOSTS`].
+///
+/// The system's call cannot be interrupted. It runs in a thread of its own, one name after the
+/// other, which is left behind if it hangs: it keeps neither this program nor its end waiting.
+pub async fn ask(hosts: Vec<DomainName>, deadline: Instant) -> Vec<LocalAnswer> {
+    let hosts: Vec<_> = hosts.into_iter().filter(DomainName::is_plain).take(MAX_HOSTS).collect();
+    let (sender, mut receiver) = mpsc::channel(MAX_HOSTS);
+    let spawned = thread::Builder::new().name("local-names".to_owned()).spawn(move || {
+        let file = Hosts::from_system().unwrap_or_default();
+        for host in hosts {
+            if sender.blocking_send(answer(host, &file)).is_err() {
+                return;
+            }
+        }
+    });
+    let mut answers = Vec::new();
+    if spawned.is_ok() {
+        while let Ok(Some(answer)) = timeout_at(deadline, receiver.recv()).await {
+            answers.push(answer);
+        }
+    }
+    answers
+}
+
+fn answer(host: DomainName, file: &Hosts) -> LocalAnswer {
+    let in_hosts_file = [RecordType::A, RecordType::AAAA].into_iter().any(|record_type| {
+        let query = Query::query(host.as_wire().clone(), record_type);
+        file.lookup_static_host(&query).is_some()
+    });
+    let found = (host.to_string().as_str(), 0).to_socket_addrs();
+    let (mut addresses, error) = match found {
+        Ok(found) => (found.map(|address: SocketAddr| address.ip()).collect(), None),
+        Err(error) => (Vec::new(), Some(escape_text(&error.to_string(), MAX_ERROR_CHARS))),
+    };
+    addresses.sort_unstable();
+    addresses.dedup();
+    LocalAnswer { host, addresses, in_hosts_file, error }
+}
+
+/// Host names asked for at most in one go.
+pub const MAX_HOSTS: usize = 64;
+
+const MAX_ERROR_CHARS: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_machine_knows_localhost() {
+        let host = DomainName::parse("localhost").unwrap();
+        let answers = ask(vec![host], Instant::now() + Duration::from_secs(60)).await;
+        assert!(answers[0].addresses.iter().all(IpAddr::is_loopback), "{answers:?}");
+        assert!(!answers[0].addresses.is_empty());
+    }
+
+    #[tokio::test]
+    async fn hosts_beyond_the_limit_are_left_out() {
+        let hosts = (0..=MAX_HOSTS).map(|_| DomainName::parse("localhost").unwrap()).collect();
+        let answers = ask(hosts, Instant::now() + Duration::from_secs(60)).await;
+        assert_eq!(answers.len(), MAX_HOSTS);
+    }
+}

@@ -48,3 +48,5 @@ pub mod rpc;
 pub mod server;
 pub mod time;
 pub mod wire;
+
+mod transmit;

@@ -46,6 +46,11 @@ impl Reassembler {
             let expected = Expected::AtMost(limit as u64);
             return Err(Violation::new(self.stub.len(), "reassembled stub", len as u64, expected));
         }
+        if len > self.stub.capacity() {
+            // Doubling, as a vector does by itself, but never past the limit.
+            let capacity = self.stub.capacity().saturating_mul(2).clamp(len, limit);
+            self.stub.reserve_exact(capacity.saturating_sub(self.stub.len()));
+        }
         self.stub.extend_from_slice(fragment);
         Ok(())
     }

@@ -2,5 +2,6 @@
 
 pub mod cli;
 pub mod dns;
+pub mod log;
 pub mod model;
 pub mod serve;

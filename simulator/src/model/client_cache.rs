@@ -1,0 +1,203 @@
+//! The distinct clients that one application of a host remembers.
+
+use std::time::Duration;
+
+use kms_protocol::filetime::FileTime;
+use kms_protocol::guid::Guid;
+
+/// Client machine ids (CMIDs) in the order in which they were last seen.
+///
+/// Holds at most twice the largest threshold recorded, between [`CAPACITY_MIN`] and
+/// [`CAPACITY_MAX`]. An entry lives for [`ENTRY_LIFE`] after its last contact, that moment included:
+/// a client that renews at the longest interval a host may ask for (30 days) is never forgotten.
+#[derive(Clone, Debug)]
+pub struct ClientCache {
+    /// Least recently seen first.
+    entries: Vec<Entry>,
+    capacity: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    cmid: Guid,
+    seen: FileTime,
+}
+
+impl ClientCache {
+    /// An empty cache of the smallest capacity.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { entries: Vec::new(), capacity: CAPACITY_MIN }
+    }
+
+    /// Records that `cmid`, a client that needs `n_policy` clients, was seen at `now`, then
+    /// returns the count of clients remembered, this one included.
+    ///
+    /// The cache is scanned: at most fifty entries, a few hundred bytes, are quicker to walk than
+    /// to index.
+    pub fn record(&mut self, cmid: Guid, n_policy: u32, now: FileTime) -> u32 {
+        self.make_room_for(n_policy);
+        self.entries.retain(|entry| entry.cmid != cmid && entry.is_alive(now));
+        if self.entries.len() >= self.capacity {
+            self.entries.remove(0);
+        }
+        self.entries.push(Entry { cmid, seen: now });
+        count_of(self.entries.len())
+    }
+
+    /// The count of clients remembered at `now`.
+    #[must_use]
+    pub fn count(&self, now: FileTime) -> u32 {
+        count_of(self.entries.iter().filter(|entry| entry.is_alive(now)).count())
+    }
+
+    /// Most clients that can be remembered at present. It grows and never shrinks.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    fn make_room_for(&mut self, n_policy: u32) {
+        let wanted = usize::try_from(n_policy).unwrap_or(CAPACITY_MAX).saturating_mul(2);
+        self.capacity = self.capacity.max(wanted.min(CAPACITY_MAX));
+    }
+}
+
+impl Default for ClientCache {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Entry {
+    /// A clock that was set back makes an entry look as if it came from the future: it is alive.
+    fn is_alive(&self, now: FileTime) -> bool {
+        now <= self.seen.saturating_add(ENTRY_LIFE)
+    }
+}
+
+fn count_of(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}
+
+/// Capacity before any request with a threshold above five (Microsoft, KMS activation planning).
+pub const CAPACITY_MIN: usize = 10;
+
+/// Capacity from the first request with a threshold of 25 on (Microsoft, KMS activation planning).
+pub const CAPACITY_MAX: usize = 50;
+
+/// How long a client counts after its last contact (Microsoft, KMS activation planning).
+pub const ENTRY_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_repeated_client_counts_once() {
+        let mut cache = ClientCache::new();
+        assert_eq!(cache.record(cmid(1), 25, day(0)), 1);
+        assert_eq!(cache.record(cmid(1), 25, day(1)), 1);
+        assert_eq!(cache.record(cmid(2), 25, day(1)), 2);
+    }
+
+    #[test]
+    fn capacity_is_ten_for_servers_fifty_from_the_first_windows_client_and_never_shrinks() {
+        let mut cache = ClientCache::new();
+        for client in 0..20 {
+            cache.record(cmid(client), 5, day(0));
+        }
+        assert_eq!((cache.capacity(), cache.count(day(0))), (10, 10));
+        assert_eq!(cache.record(cmid(100), 25, day(0)), 11);
+        assert_eq!(cache.capacity(), 50);
+        for client in 150..=255 {
+            cache.record(cmid(client), 5, day(0));
+        }
+        assert_eq!((cache.capacity(), cache.count(day(0))), (50, 50));
+    }
+
+    #[test]
+    fn capacity_stays_between_ten_and_fifty_whatever_threshold_is_asked() {
+        for (n_policy, capacity) in
+            [(0, 10), (1, 10), (5, 10), (6, 12), (24, 48), (25, 50), (26, 50), (u32::MAX, 50)]
+        {
+            let mut cache = ClientCache::new();
+            cache.record(cmid(1), n_policy, day(0));
+            assert_eq!(cache.capacity(), capacity, "N={n_policy}");
+        }
+    }
+
+    #[test]
+    fn the_least_recently_seen_client_falls_out_first() {
+        let mut cache = ClientCache::new();
+        for client in 0..10 {
+            cache.record(cmid(client), 5, day(0));
+        }
+        cache.record(cmid(0), 5, day(1)); // renewed: client 1 is now the oldest
+        cache.record(cmid(10), 5, day(1));
+        let remembered: Vec<Guid> = cache.entries.iter().map(|entry| entry.cmid).collect();
+        assert!(remembered.contains(&cmid(0)));
+        assert!(!remembered.contains(&cmid(1)));
+    }
+
+    #[test]
+    fn a_client_counts_for_thirty_days_to_the_tick_and_not_one_tick_more() {
+        let mut cache = ClientCache::new();
+        cache.record(cmid(1), 25, day(0));
+        let last = day(0).saturating_add(ENTRY_LIFE);
+        let next = FileTime::from_ticks(last.ticks() + 1);
+        assert_eq!((cache.count(last), cache.count(next)), (1, 0));
+        assert_eq!(cache.clone().record(cmid(2), 25, last), 2);
+        assert_eq!(cache.record(cmid(2), 25, next), 1);
+    }
+
+    #[test]
+    fn a_renewal_starts_the_thirty_days_again() {
+        let mut cache = ClientCache::new();
+        cache.record(cmid(1), 25, day(0));
+        cache.record(cmid(1), 25, day(20));
+        assert_eq!(cache.count(day(50)), 1);
+        assert_eq!(cache.count(day(51)), 0);
+    }
+
+    #[test]
+    fn a_clock_set_back_forgets_nobody() {
+        let mut cache = ClientCache::new();
+        cache.record(cmid(1), 25, day(300));
+        assert_eq!(cache.record(cmid(2), 25, day(0)), 2);
+    }
+
+    proptest! {
+        /// The cache against the plainest statement of its rule.
+        #[test]
+        fn the_count_is_that_of_the_last_distinct_living_clients(
+            visits in prop::collection::vec((0u8..80, 0u32..30, 0u64..5), 1..300)
+        ) {
+            let mut cache = ClientCache::new();
+            let mut last_seen: Vec<(Guid, FileTime)> = Vec::new();
+            let mut capacity = CAPACITY_MIN;
+            let mut now = day(0);
+            for (client, n_policy, days_later) in visits {
+                now = now.saturating_add(Duration::from_secs(days_later * 86_400));
+                capacity = capacity.max((2 * n_policy as usize).min(CAPACITY_MAX));
+                last_seen.retain(|(seen, _)| *seen != cmid(client));
+                last_seen.retain(|(_, at)| at.abs_diff(now) <= ENTRY_LIFE);
+                last_seen.push((cmid(client), now));
+                let surplus = last_seen.len().saturating_sub(capacity);
+                last_seen.drain(..surplus);
+                let count = cache.record(cmid(client), n_policy, now);
+                prop_assert_eq!(count as usize, last_seen.len());
+                prop_assert_eq!(cache.count(now), count);
+            }
+        }
+    }
+
+    fn cmid(number: u8) -> Guid {
+        Guid::from_bytes([number; 16])
+    }
+
+    fn day(days: u64) -> FileTime {
+        FileTime::from_ticks((100_000 + days) * 86_400 * 10_000_000)
+    }
+}

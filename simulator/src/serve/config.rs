@@ -1,0 +1,151 @@
+//! Everything that a server can be told, and the defaults.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::thread;
+use std::time::Duration;
+
+use kms_protocol::guid::Guid;
+use kms_protocol::kms::DEFAULT_PORT;
+use kms_protocol::kms::crypto::LabKey;
+use kms_protocol::limits::{CONNECTION_BUFFER_MAX, OPEN_CALLS_MAX};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use super::clock::Clock;
+use crate::model::HostPolicy;
+
+/// What a server is started with. `ServeConfig::default()` is a host on 127.0.0.1:1688 that
+/// answers every product of the catalogue.
+#[derive(Clone, Debug)]
+pub struct ServeConfig {
+    /// Where to listen; port 0 takes a free port.
+    pub listen: Vec<SocketAddr>,
+    /// Threads, each with its own listeners and runtime.
+    pub workers: NonZeroUsize,
+    /// Sets one lab apart from another.
+    pub lab_key: LabKey,
+    /// What the host decides by.
+    pub policy: HostPolicy,
+    /// Made-up clients that the host knows at the start, by application.
+    pub initial_counts: Vec<(Guid, u32)>,
+    /// The host's clock.
+    pub clock: Clock,
+    /// Seeds the initialisation vectors and nonces of the answers.
+    pub seed: u64,
+    /// What a server may use.
+    pub limits: Limits,
+}
+
+/// The bounds of a server. Nothing limits the lifetime bytes of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at once; the next one is closed as soon as it is accepted.
+    pub connections: NonZeroUsize,
+    /// Connections at once from one address.
+    pub connections_per_address: NonZeroUsize,
+    /// Calls of one connection that wait for their answer at once.
+    pub open_calls: NonZeroUsize,
+    /// Bytes that one connection may hold in partial calls and unsent answers.
+    pub buffered_bytes_per_connection: NonZeroUsize,
+    /// Bytes that all connections together may hold so.
+    pub buffered_bytes: NonZeroUsize,
+    /// How long a connection may be silent between calls.
+    pub idle_timeout: Duration,
+    /// How long a call may take from its first byte to its last.
+    pub request_timeout: Duration,
+    /// How long a peer may take none of the answer that is due to it.
+    pub write_timeout: Duration,
+    /// How long a server that shuts down waits for calls in flight.
+    pub drain_timeout: Duration,
+}
+
+impl Default for ServeConfig {
+    fn default() -> Self {
+        Self {
+            listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT))],
+            workers: default_workers(),
+            lab_key: LabKey::DEFAULT,
+            policy: HostPolicy::default(),
+            initial_counts: Vec::new(),
+            clock: Clock::REAL,
+            seed: 0,
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let connections = default_connections();
+        Self {
+            connections,
+            connections_per_address: connections,
+            open_calls: OPEN_CALLS,
+            buffered_bytes_per_connection: BUFFERED_BYTES_PER_CONNECTION,
+            buffered_bytes: BUFFERED_BYTES,
+            idle_timeout: IDLE_TIMEOUT,
+            request_timeout: REQUEST_TIMEOUT,
+            write_timeout: WRITE_TIMEOUT,
+            drain_timeout: DRAIN_TIMEOUT,
+        }
+    }
+}
+
+/// One worker for each processor that this process may use.
+#[must_use]
+pub fn default_workers() -> NonZeroUsize {
+    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+/// As many connections as the descriptor limit of this process leaves room for, at most
+/// [`CONNECTIONS_MAX_DEFAULT`].
+#[must_use]
+pub fn default_connections() -> NonZeroUsize {
+    let available = descriptor_limit().saturating_sub(RESERVED_DESCRIPTORS);
+    NonZeroUsize::new(available.min(CONNECTIONS_MAX_DEFAULT)).unwrap_or(NonZeroUsize::MIN)
+}
+
+/// Descriptors that this process may have open.
+#[must_use]
+pub fn descriptor_limit() -> usize {
+    getrlimit(Resource::RLIMIT_NOFILE)
+        .map_or(0, |(soft, _)| usize::try_from(soft).unwrap_or(usize::MAX))
+}
+
+/// Raises the descriptor limit of this process as far as it may go by itself. Where that fails
+/// the limit stays as it was, and [`default_connections`] is the smaller for it.
+pub fn raise_descriptor_limit() {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+    {
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard).ok();
+    }
+}
+
+/// Default bound of connections where descriptors are plentiful: about 200 MiB when all are idle.
+pub const CONNECTIONS_MAX_DEFAULT: usize = 65_536;
+
+/// Descriptors kept free for listeners, runtimes, logs and files.
+pub const RESERVED_DESCRIPTORS: usize = 128;
+
+/// Default bound of calls that wait for an answer, per connection.
+pub const OPEN_CALLS: NonZeroUsize = NonZeroUsize::new(OPEN_CALLS_MAX).unwrap();
+
+/// Default bound of buffered bytes per connection: 4.25 MiB, so that a call of 4 MiB fits.
+pub const BUFFERED_BYTES_PER_CONNECTION: NonZeroUsize =
+    NonZeroUsize::new(CONNECTION_BUFFER_MAX).unwrap();
+
+/// Default bound of buffered bytes of all connections: 256 MiB.
+pub const BUFFERED_BYTES: NonZeroUsize = NonZeroUsize::new(256 << 20).unwrap();
+
+/// Default bound of silence between calls.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Default bound of the time that a call takes to arrive.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Default bound of the time in which a peer takes nothing of its answer.
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Default bound of the time that a shutdown waits for calls in flight.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);

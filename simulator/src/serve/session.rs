@@ -1,0 +1,323 @@
+//! One connection on a real socket: drives the protocol's state machine, holds no buffer of its own.
+//!
+//! Bytes are read into the buffer that all connections of a worker share, so that a connection
+//! that waits costs its state and nothing else. One timer per connection is set when it starts; a
+//! request only moves the deadline, and the timer is set anew when it fires too early.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant as StdInstant};
+
+use kms_protocol::rpc::BindNakReason;
+use kms_protocol::server::{CloseReason, Config, Connection, Event, TimeoutReason};
+use kms_protocol::time::Instant;
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Sleep;
+
+use super::admission::Place;
+use super::exchange::{Answer, handle};
+use super::report;
+use super::worker::{Scratch, Worker};
+
+/// One connection, from its acceptance to its end.
+pub(super) struct Session {
+    worker: Arc<Worker>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    connection: Connection,
+    /// Share of the server's byte budget.
+    held_bytes: usize,
+    /// Since when the peer has taken nothing of what is due to it.
+    stuck_since: Option<Instant>,
+    /// Everything is sent and this side is shut; waiting for the peer to read it.
+    lingering: bool,
+    _place: Place,
+}
+
+/// How a connection ended, where the state machine does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// See the state machine's close reason.
+    Closed,
+    /// The peer or the network broke the connection.
+    Broken(io::ErrorKind),
+    /// The peer took nothing of its answer for too long.
+    WriteTimeout,
+}
+
+impl Session {
+    pub(super) fn new(
+        worker: Arc<Worker>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        config: Config,
+        place: Place,
+    ) -> Self {
+        worker.session_began();
+        let connection = Connection::new(config, worker.now());
+        Self {
+            worker,
+            stream,
+            peer,
+            connection,
+            held_bytes: 0,
+            stuck_since: None,
+            lingering: false,
+            _place: place,
+        }
+    }
+
+    /// Serves the connection until it ends.
+    pub(super) async fn run(&mut self) {
+        let worker = Arc::clone(&self.worker);
+        let mut drain = pin!(worker.drain_begins());
+        let mut timer = pin!(tokio::time::sleep_until(self.deadline(&worker)));
+        let end = poll_fn(|cx| {
+            // Only to be woken: whether the server drains is asked from the worker.
+            let _woken = drain.as_mut().poll(cx);
+            self.poll(cx, timer.as_mut())
+        })
+        .await;
+        self.report_end(end);
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<End> {
+        loop {
+            if self.lingering {
+                return self.poll_linger(cx, timer);
+            }
+            if let Err(error) = self.write(cx) {
+                return Poll::Ready(End::Broken(error.kind()));
+            }
+            self.account();
+            if self.connection.is_closed() {
+                if !leaves_input_unread(self.connection.close_reason()) {
+                    return Poll::Ready(End::Closed);
+                }
+                self.begin_linger(cx, timer.as_mut());
+                continue;
+            }
+            if self.connection.wants_input() {
+                match self.poll_read(cx) {
+                    Poll::Ready(Ok(())) => continue,
+                    Poll::Ready(Err(error)) => return Poll::Ready(End::Broken(error.kind())),
+                    Poll::Pending => {}
+                }
+            }
+            if self.worker.is_draining() && self.is_quiet() {
+                self.connection.close_local();
+                continue;
+            }
+            ready!(self.poll_timer(cx, timer.as_mut()));
+            if self.stuck_since.is_some_and(|since| self.write_deadline(since) <= self.worker.now())
+            {
+                return Poll::Ready(End::WriteTimeout);
+            }
+            self.connection.handle_timeout(self.worker.now());
+        }
+    }
+
+    /// Writes as much of the answers as the socket takes.
+    fn write(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        while !self.connection.poll_transmit().is_empty() {
+            match Pin::new(&mut self.stream).poll_write(cx, self.connection.poll_transmit()) {
+                Poll::Ready(Ok(count)) => {
+                    self.connection.transmitted(count);
+                    self.stuck_since = None;
+                }
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => {
+                    self.stuck_since.get_or_insert_with(|| self.worker.now());
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads once and answers what has come.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { worker, stream, connection, peer, .. } = self;
+        let mut scratch = worker.scratch();
+        let mut buffer = ReadBuf::new(&mut scratch.input);
+        ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
+        let started = StdInstant::now();
+        let now = worker.at(started);
+        if buffer.filled().is_empty() {
+            connection.handle_eof(now);
+        } else {
+            connection.handle_input(now, buffer.filled());
+        }
+        answer_events(worker, connection, *peer, &mut scratch, started);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Charges what the connection holds to the server's byte budget, or refuses it.
+    fn account(&mut self) {
+        let wanted = self.connection.buffered_bytes();
+        if wanted == self.held_bytes {
+            return;
+        }
+        if self.worker.shared.budget.resize(self.held_bytes, wanted) {
+            self.held_bytes = wanted;
+        } else {
+            self.connection.refuse_overload();
+        }
+    }
+
+    /// Whether nothing is under way: no call arriving, none open, no answer unsent, no byte unread.
+    fn is_quiet(&self) -> bool {
+        let unread = || {
+            let mut byte = [std::mem::MaybeUninit::uninit()];
+            SockRef::from(&self.stream).peek(&mut byte).is_ok_and(|count| count > 0)
+        };
+        matches!(self.connection.poll_timeout(), Some((_, TimeoutReason::Idle)))
+            && self.connection.poll_transmit().is_empty()
+            && !unread()
+    }
+
+    /// Ready when the deadline has passed; keeps the timer at or before the deadline otherwise.
+    fn poll_timer(&self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<()> {
+        let deadline = self.deadline(&self.worker);
+        if deadline < timer.deadline() {
+            timer.as_mut().reset(deadline);
+        }
+        while timer.as_mut().poll(cx).is_ready() {
+            if deadline <= tokio::time::Instant::now() {
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(deadline);
+        }
+        Poll::Pending
+    }
+
+    /// The next moment at which something has to be done without input.
+    fn deadline(&self, worker: &Worker) -> tokio::time::Instant {
+        let of_machine = self.connection.poll_timeout().map(|(deadline, _)| deadline);
+        let of_writing = self.stuck_since.map(|since| self.write_deadline(since));
+        match (of_machine, of_writing) {
+            (Some(a), Some(b)) => worker.runtime_instant(a.min(b)),
+            (Some(deadline), None) | (None, Some(deadline)) => worker.runtime_instant(deadline),
+            (None, None) => tokio::time::Instant::now() + FAR_FUTURE,
+        }
+    }
+
+    fn write_deadline(&self, since: Instant) -> Instant {
+        since.saturating_add(self.worker.shared.limits.write_timeout)
+    }
+
+    /// Shuts this side and gives the peer time to read the last PDU: closing a socket that has
+    /// unread input would reset the connection and could destroy that PDU on its way.
+    fn begin_linger(&mut self, cx: &mut Context<'_>, timer: Pin<&mut Sleep>) {
+        self.lingering = true;
+        // Fails when the peer is gone already, which the next read tells.
+        let _shut = Pin::new(&mut self.stream).poll_shutdown(cx);
+        timer.reset(tokio::time::Instant::now() + LINGER_TIME);
+    }
+
+    fn poll_linger(&mut self, cx: &mut Context<'_>, timer: Pin<&mut Sleep>) -> Poll<End> {
+        if timer.poll(cx).is_ready() {
+            return Poll::Ready(End::Closed);
+        }
+        let worker = Arc::clone(&self.worker);
+        let mut scratch = worker.scratch();
+        loop {
+            let mut buffer = ReadBuf::new(&mut scratch.input);
+            match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer)) {
+                Ok(()) if !buffer.filled().is_empty() => {}
+                Ok(()) | Err(_) => return Poll::Ready(End::Closed),
+            }
+        }
+    }
+
+    fn report_end(&self, end: End) {
+        match end {
+            End::Closed => {
+                report::close(&self.worker.counters, self.connection.close_reason(), self.peer)
+            }
+            End::Broken(error) => report::broken(error, self.peer),
+            End::WriteTimeout => report::stuck(&self.worker.counters, self.peer),
+        }
+    }
+}
+
+/// Whether the connection was closed in the middle of what the peer sends.
+const fn leaves_input_unread(reason: Option<CloseReason>) -> bool {
+    !matches!(
+        reason,
+        None | Some(
+            CloseReason::PeerFinished
+                | CloseReason::PeerLeftMidway
+                | CloseReason::Idle
+                | CloseReason::RequestTimeout
+                | CloseReason::Local
+        )
+    )
+}
+
+/// Decides and answers everything that the connection asks for.
+fn answer_events(
+    worker: &Worker,
+    connection: &mut Connection,
+    peer: SocketAddr,
+    scratch: &mut Scratch,
+    started: StdInstant,
+) {
+    while let Some(event) = connection.poll_event() {
+        match event {
+            Event::Bind { assoc_group_id } => answer_bind(worker, connection, assoc_group_id),
+            Event::Call(call) => {
+                let call_id = call.call_id;
+                let decide = |query: &_| worker.shared.decide(query);
+                let Scratch { rng, output, .. } = scratch;
+                let (answer, record) = handle(&worker.shared.keys, &call, decide, rng, output);
+                match answer {
+                    Answer::Response(len) => {
+                        let stub = output.get(..len).unwrap_or_default();
+                        // Never larger than a client takes: see ANSWER_LEN_MAX.
+                        connection.respond(call_id, stub).ok();
+                    }
+                    Answer::Fault(status) => connection.fault(call_id, status),
+                }
+                report::exchange(&worker.counters, &record, peer, started);
+            }
+            Event::Cancelled { .. } | Event::Orphaned { .. } => {}
+            Event::Refused(refusal) => report::refusal(&worker.counters, refusal, peer),
+        }
+    }
+}
+
+fn answer_bind(worker: &Worker, connection: &mut Connection, wanted: u32) {
+    let groups = &worker.shared.groups;
+    match wanted {
+        0 => match groups.open() {
+            Ok(id) => connection.accept_bind(id.get()),
+            Err(_) => connection.refuse_bind(BindNakReason::LOCAL_LIMIT_EXCEEDED),
+        },
+        id if groups.join(id) => connection.accept_bind(id),
+        _ => connection.refuse_bind(BindNakReason::NOT_SPECIFIED),
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let shared = &self.worker.shared;
+        shared.budget.resize(self.held_bytes, 0);
+        if self.connection.assoc_group_id() != 0 {
+            shared.groups.leave(self.connection.assoc_group_id());
+        }
+        self.worker.session_ended();
+    }
+}
+
+/// How long a peer has to read the last PDU before its connection is dropped.
+const LINGER_TIME: Duration = Duration::from_secs(1);
+
+/// Later than any deadline; the timer needs some time.
+const FAR_FUTURE: Duration = Duration::from_secs(365 * 24 * 3600);

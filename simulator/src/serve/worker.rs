@@ -1,0 +1,184 @@
+//! One thread of a server: its runtime, its listeners, its connections.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant as StdInstant};
+
+use kms_protocol::server::Config;
+use kms_protocol::time::Instant;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use tokio::net::TcpStream;
+use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tracing::{debug, warn};
+
+use super::counters::Counters;
+use super::exchange::ANSWER_LEN_MAX;
+use super::server::Shared;
+use super::session::Session;
+
+/// What the connections of one thread have in common.
+pub(super) struct Worker {
+    pub(super) shared: Arc<Shared>,
+    pub(super) counters: Counters,
+    /// Never contended: a lock only so that tasks may move it between their polls.
+    scratch: Mutex<Box<Scratch>>,
+    epoch: StdInstant,
+    sessions: AtomicUsize,
+    draining: AtomicBool,
+    drain: Notify,
+    last_session_ended: Notify,
+}
+
+/// Buffers and randomness, used by one connection at a time.
+pub(super) struct Scratch {
+    pub(super) input: [u8; INPUT_LEN],
+    pub(super) output: [u8; ANSWER_LEN_MAX],
+    pub(super) rng: ChaCha8Rng,
+}
+
+impl Worker {
+    /// Worker number `number` of a server. Each draws from its own stream of the server's seed.
+    pub(super) fn new(shared: Arc<Shared>, number: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(shared.seed);
+        rng.set_stream(number);
+        let scratch = Scratch { input: [0; INPUT_LEN], output: [0; ANSWER_LEN_MAX], rng };
+        Self {
+            shared,
+            counters: Counters::default(),
+            scratch: Mutex::new(Box::new(scratch)),
+            epoch: StdInstant::now(),
+            sessions: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+            drain: Notify::new(),
+            last_session_ended: Notify::new(),
+        }
+    }
+
+    /// Serves until `stop` says so, then drains.
+    pub(super) async fn run(
+        self: Arc<Self>,
+        listeners: Vec<TcpListener>,
+        mut stop: watch::Receiver<bool>,
+    ) -> io::Result<()> {
+        let mut accepting = JoinSet::new();
+        for listener in listeners {
+            let port = listener.local_addr()?.port();
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            accepting.spawn(Arc::clone(&self).accept(listener, port));
+        }
+        // An error means that the server is gone, which is a stop as well.
+        stop.wait_for(|stop| *stop).await.ok();
+        accepting.shutdown().await;
+        self.drain().await;
+        Ok(())
+    }
+
+    async fn accept(self: Arc<Self>, listener: tokio::net::TcpListener, port: u16) {
+        let config = self.shared.connection_config(port);
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => self.admit(stream, peer, config),
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    self.counters.accept_errors.increment();
+                    warn!(%error, "cannot accept connections: trying again");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn admit(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, config: Config) {
+        match self.shared.admission.admit(peer.ip()) {
+            Ok(place) => {
+                self.counters.connections.increment();
+                let worker = Arc::clone(self);
+                let mut session = Session::new(worker, stream, peer, config, place);
+                tokio::spawn(async move { session.run().await });
+            }
+            Err(full) => {
+                self.counters.connections_refused.increment();
+                debug!(%peer, reason = %full, "connection refused");
+            }
+        }
+    }
+
+    /// Lets quiet connections go at once and the others finish what is under way.
+    async fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+        self.drain.notify_waiters();
+        let all_gone = async {
+            while self.sessions.load(Ordering::Relaxed) > 0 {
+                self.last_session_ended.notified().await;
+            }
+        };
+        if timeout(self.shared.limits.drain_timeout, all_gone).await.is_err() {
+            let connections = self.sessions.load(Ordering::Relaxed);
+            warn!(connections, "calls in flight were cut off: the drain timeout has passed");
+        }
+    }
+
+    pub(super) fn scratch(&self) -> MutexGuard<'_, Box<Scratch>> {
+        self.scratch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The time since this worker began, as the protocol counts it.
+    pub(super) fn now(&self) -> Instant {
+        self.at(StdInstant::now())
+    }
+
+    pub(super) fn at(&self, time: StdInstant) -> Instant {
+        let nanos = time.saturating_duration_since(self.epoch).as_nanos();
+        Instant::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
+    /// The inverse of [`Worker::at`], as the runtime counts it.
+    pub(super) fn runtime_instant(&self, time: Instant) -> tokio::time::Instant {
+        let since_epoch = time.saturating_since(Instant::ZERO).min(TIMER_MAX);
+        tokio::time::Instant::from_std(self.epoch + since_epoch)
+    }
+
+    pub(super) fn drain_begins(&self) -> Notified<'_> {
+        self.drain.notified()
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn session_began(&self) {
+        self.sessions.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn session_ended(&self) {
+        if self.sessions.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.last_session_ended.notify_one();
+        }
+    }
+}
+
+/// Whether only the connection that was to be accepted is lost, not the ability to accept.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+/// Most that is read at once.
+const INPUT_LEN: usize = 64 * 1024;
+
+/// How long a worker that has run out of descriptors or memory leaves new connections waiting.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// The runtime's timers reach about two years.
+const TIMER_MAX: Duration = Duration::from_secs(365 * 24 * 3600);

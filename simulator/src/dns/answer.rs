@@ -141,12 +141,16 @@ impl fmt::Display for Transport {
     }
 }
 
-/// Aliases followed in one answer; a longer chain, or a circle, ends there.
+/// Aliases followed in one answer; a longer chain is a failure, as a circle is.
 const MAX_ALIASES: usize = 8;
 /// Where the additional section stops: more would not fit the datagram of any client.
 const MAX_ADDITIONAL_RECORDS: usize = 256;
-/// QTYPEs of RFC 1035 section 3.2.3 that nobody implements any more: MAILB and MAILA.
-const OBSOLETE_MAIL_TYPES: [u16; 2] = [253, 254];
+const TYPE_OPT: u16 = 41;
+const TYPE_IXFR: u16 = 251;
+const TYPE_AXFR: u16 = 252;
+/// Obsolete since RFC 1035, and never implemented.
+const TYPE_MAILB: u16 = 253;
+const TYPE_MAILA: u16 = 254;
 
 fn respond(zone: &Zone, request: &Request) -> Message {
     let mut response = Message::response(request.metadata.id, request.metadata.op_code);
@@ -173,10 +177,11 @@ fn refuse(zone: &Zone, question: &Query) -> Option<ResponseCode> {
     if question.query_class != DNSClass::IN || !zone.contains(&question.name) {
         return Some(ResponseCode::Refused);
     }
-    match question.query_type {
-        RecordType::AXFR | RecordType::IXFR => Some(ResponseCode::Refused),
-        RecordType::OPT | RecordType::TSIG => Some(ResponseCode::FormErr),
-        other if OBSOLETE_MAIL_TYPES.contains(&other.into()) => Some(ResponseCode::NotImp),
+    // QTYPEs that are no data types (RFC 6895 section 3.1), but for ANY, which is looked up.
+    match u16::from(question.query_type) {
+        TYPE_IXFR | TYPE_AXFR => Some(ResponseCode::Refused),
+        TYPE_MAILB | TYPE_MAILA => Some(ResponseCode::NotImp),
+        TYPE_OPT | 128..TYPE_IXFR => Some(ResponseCode::FormErr),
         _ => None,
     }
 }
@@ -187,7 +192,7 @@ fn look_up(zone: &Zone, question: &Query, response: &mut Message) {
         question.query_type == RecordType::ANY || rdata.record_type() == question.query_type
     };
     let mut owner = question.name.clone();
-    for _ in 0..=MAX_ALIASES {
+    for _followed in 0..=MAX_ALIASES {
         if !zone.contains(&owner) {
             return; // The alias leads out of the zone; the resolver goes on from there.
         }
@@ -214,8 +219,12 @@ fn look_up(zone: &Zone, question: &Query, response: &mut Message) {
         };
         let target = alias.0.clone();
         response.answers.push(zone.record(owner, RData::CNAME(alias)));
+        if response.answers.iter().any(|record| record.name == target) {
+            break;
+        }
         owner = target;
     }
+    response.metadata.response_code = ResponseCode::ServFail;
 }
 
 /// Spare the client the next question: addresses of the names answered (RFC 2782, RFC 1035).

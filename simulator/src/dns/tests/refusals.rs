@@ -47,6 +47,7 @@ fn types_that_nobody_can_ask_for_are_told_so() {
     for (query_type, code) in [
         (RecordType::OPT, ResponseCode::FormErr),
         (RecordType::TSIG, ResponseCode::FormErr),
+        (RecordType::from(128), ResponseCode::FormErr),
         (RecordType::from(253), ResponseCode::NotImp),
         (RecordType::from(254), ResponseCode::NotImp),
     ] {

@@ -165,10 +165,28 @@ fn an_alias_to_nothing_is_nxdomain() {
 }
 
 #[test]
-fn a_circle_of_aliases_ends() {
-    let response = ask("circle.lab.test.", RecordType::A);
+fn a_circle_of_aliases_is_a_failure() {
+    let zone = zone().alias("left", "right.lab.test").unwrap();
+    let zone = zone.alias("right", "left.lab.test").unwrap();
+    for (name, aliases) in [("circle.lab.test.", 1), ("left.lab.test.", 2)] {
+        let response = ask_with(&zone, None, &query(name, RecordType::A), Transport::Udp);
+        assert_eq!(response.response_code, ResponseCode::ServFail);
+        assert_eq!(response.answers.len(), aliases);
+    }
+}
+
+#[test]
+fn a_chain_of_aliases_is_followed_up_to_its_limit() {
+    let address = Ipv4Addr::LOCALHOST.into();
+    let end = Zone::new("lab.test").unwrap().address("a0", address).unwrap();
+    let zone = (0..9)
+        .try_fold(end, |zone, n| zone.alias(&format!("a{}", n + 1), &format!("a{n}.lab.test")))
+        .unwrap();
+    let ask = |name| ask_with(&zone, None, &query(name, RecordType::A), Transport::Udp);
+    let response = ask("a8.lab.test.");
     assert_eq!(response.response_code, ResponseCode::NoError);
-    assert_eq!(response.answers.len(), 9);
+    assert_eq!(response.answers.last().unwrap().record_type(), RecordType::A);
+    assert_eq!(ask("a9.lab.test.").response_code, ResponseCode::ServFail);
 }
 
 #[test]

@@ -1,4 +1,13 @@
 //! kms-probe: proves that DNS, firewall and path let clients reach a KMS host, and says who must
 //! fix what.
+//!
+//! The way of a check: [`target`] says what was asked for, each [`stage`] returns facts and never
+//! prints, [`verdict`] turns facts into one row of its table (pure), and [`report`] shows them.
+//! Facts never know reports.
 
+pub mod discover;
 pub mod dns;
+pub mod platform;
+pub mod stage;
+pub mod target;
+pub mod verdict;

@@ -1,0 +1,117 @@
+//! Linux: TCP_INFO and the socket error queue (see ip(7), ipv6(7) and tcp(7)).
+
+use std::fs;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::AsRawFd;
+
+use nix::getsockopt_impl;
+use nix::libc;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn6, getsockopt, recvmsg};
+use nix::sys::socket::{setsockopt, sockopt};
+use socket2::Socket;
+
+use super::{IcmpError, IcmpVersion, SocketFacts};
+
+/// The facts that Linux offers to any user.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Linux;
+
+impl SocketFacts for Linux {
+    fn keep_icmp_errors(&self, socket: &Socket, is_v6: bool) {
+        set_icmp_errors(socket, is_v6, true);
+    }
+
+    fn ignore_icmp_errors(&self, socket: &Socket, is_v6: bool) {
+        set_icmp_errors(socket, is_v6, false);
+    }
+
+    fn syns_sent(&self, socket: &Socket) -> Option<u32> {
+        let info = getsockopt(socket, TcpInfo).ok()?;
+        info.tcpi_total_retrans.checked_add(1)
+    }
+
+    fn icmp_error(&self, socket: &Socket) -> Option<IcmpError> {
+        let mut control = nix::cmsg_space!(libc::sock_extended_err, libc::sockaddr_in6);
+        // The queue also holds errors that this machine raised itself, without ICMP.
+        for _ in 0..QUEUED_ERRORS_MAX {
+            let message = recvmsg::<SockaddrIn6>(
+                socket.as_raw_fd(),
+                &mut [],
+                Some(&mut control),
+                MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT,
+            )
+            .ok()?;
+            let found = message.cmsgs().ok()?.find_map(|record| icmp_of(&record));
+            if found.is_some() {
+                return found;
+            }
+        }
+        None
+    }
+
+    fn lacks_address_family(&self, error: &io::Error) -> bool {
+        error.raw_os_error() == Some(libc::EAFNOSUPPORT)
+    }
+
+    fn interface_index(&self, name: &str) -> Option<u32> {
+        nix::net::if_::if_nametoindex(name).ok()
+    }
+
+    fn machine_id(&self) -> Option<String> {
+        let id = fs::read_to_string("/etc/machine-id").ok()?;
+        let id = id.trim();
+        (!id.is_empty()).then(|| id.to_owned())
+    }
+}
+
+/// Failures are ignored: without the option the sender stays unknown, which reports say.
+fn set_icmp_errors(socket: &Socket, is_v6: bool, keep: bool) {
+    let _without_sender = if is_v6 {
+        setsockopt(socket, sockopt::Ipv6RecvErr, &keep)
+    } else {
+        setsockopt(socket, sockopt::Ipv4RecvErr, &keep)
+    };
+}
+
+fn icmp_of(record: &ControlMessageOwned) -> Option<IcmpError> {
+    match record {
+        ControlMessageOwned::Ipv4RecvErr(error, from) if error.ee_origin == ORIGIN_ICMP => {
+            let from = from.map(|a| IpAddr::V4(Ipv4Addr::from(u32::from_be(a.sin_addr.s_addr))));
+            Some(IcmpError {
+                version: IcmpVersion::Icmp,
+                kind: error.ee_type,
+                code: error.ee_code,
+                from,
+            })
+        }
+        ControlMessageOwned::Ipv6RecvErr(error, from) if error.ee_origin == ORIGIN_ICMP6 => {
+            let from = from.map(|a| IpAddr::V6(Ipv6Addr::from(a.sin6_addr.s6_addr)));
+            Some(IcmpError {
+                version: IcmpVersion::Icmpv6,
+                kind: error.ee_type,
+                code: error.ee_code,
+                from,
+            })
+        }
+        _ => None,
+    }
+}
+
+/// TCP_INFO, which nix does not wrap; the macro is its own way of adding an option.
+#[derive(Clone, Copy)]
+struct TcpInfo;
+getsockopt_impl!(
+    TcpInfo,
+    libc::IPPROTO_TCP,
+    libc::TCP_INFO,
+    libc::tcp_info,
+    sockopt::GetStruct<libc::tcp_info>
+);
+
+/// SO_EE_ORIGIN_ICMP and SO_EE_ORIGIN_ICMP6 of linux/errqueue.h.
+const ORIGIN_ICMP: u8 = 2;
+const ORIGIN_ICMP6: u8 = 3;
+
+/// One connect sends a handful of SYNs; each can bring back one error.
+const QUEUED_ERRORS_MAX: usize = 16;

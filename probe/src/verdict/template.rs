@@ -1,0 +1,115 @@
+//! Sentences with `{placeholders}`: filled from facts, or with general words where a fact is
+//! missing.
+
+/// Fills `template`. A placeholder without a value gets its general words, with a capital where
+/// they begin the sentence. Values stay as they are: a host name keeps its case.
+pub(super) fn fill(template: &str, values: &[(&'static str, String)]) -> String {
+    let mut filled = String::with_capacity(template.len() * 2);
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}').unwrap_or((after, ""));
+        filled.push_str(before);
+        match values.iter().find(|(known, _)| *known == name) {
+            Some((_, value)) => filled.push_str(value),
+            None if filled.is_empty() => filled.push_str(&capitalised(name)),
+            None => filled.push_str(general_words(name).unwrap_or(name)),
+        }
+        rest = after;
+    }
+    filled.push_str(rest);
+    filled
+}
+
+fn capitalised(name: &str) -> String {
+    let mut letters = general_words(name).unwrap_or(name).chars();
+    match letters.next() {
+        Some(first) => first.to_uppercase().chain(letters).collect(),
+        None => String::new(),
+    }
+}
+
+/// What stands in place of a fact where there is none, as in `explain`.
+pub(super) fn general_words(name: &str) -> Option<&'static str> {
+    GENERAL.iter().find(|(known, _)| *known == name).map(|(_, words)| *words)
+}
+
+const GENERAL: &[(&str, &str)] = &[
+    ("address", "the address"),
+    ("attempts", "every attempt"),
+    ("canonical", "another name"),
+    ("closed_when", "without a byte of answer"),
+    ("count", "too low"),
+    ("detail", "see the facts"),
+    ("dns_note", ""),
+    ("domain", "the domain"),
+    ("echo", "the client machine id or time of the request"),
+    ("endpoint", "the host"),
+    ("error", "the system's error"),
+    ("fault", "a fault"),
+    ("guess", "its first bytes tell what"),
+    ("host", "the host"),
+    ("host_hint", ""),
+    ("hresult", "an HRESULT"),
+    ("hresult_meaning", "what the code means"),
+    ("hresult_remedy", "look the code up with `kms-probe explain CODE`"),
+    ("icmp", "an ICMP error"),
+    ("icmp_device", "that device"),
+    ("icmp_sender", "a device on the path"),
+    ("mac", "MAC, hash or HMAC"),
+    ("nak_reason", "a reason"),
+    ("nak_remedy", "act on the reason: a limit asks for capacity, a protocol error for a capture"),
+    (
+        "ndr_remedy",
+        "look for an RPC-aware firewall that strips transfer syntaxes, and update the host",
+    ),
+    ("os_answer", "something else"),
+    ("dns_answer", "what DNS says"),
+    ("passed", "TCP, the RPC bind and an RPC call"),
+    ("payload", "the answer"),
+    ("port", "the port"),
+    ("product", "the product"),
+    ("qname", "the SRV name _vlmcs._tcp"),
+    ("resolver", "the DNS server"),
+    ("route_hint", "look at its address, default gateway and VPN"),
+    ("results", "every context"),
+    ("source", "this machine"),
+    ("source_hint", "check the source address, and wait for old connections to leave TIME_WAIT"),
+    ("syns", "the SYNs"),
+    ("syntax", "one of its encodings"),
+    ("target", "the SRV target"),
+    ("threshold", "the threshold"),
+    ("timeout", "the time allowed"),
+    ("unreachable_why", "nothing there answers for the address, or a filter answers in this way"),
+    ("views", "their answers differ"),
+    ("why", "for whatever reason"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_win_over_general_words_and_keep_their_case() {
+        let values = [("endpoint", "kms1:1688".to_owned())];
+        assert_eq!(fill("{endpoint} took {timeout}.", &values), "kms1:1688 took the time allowed.");
+        assert_eq!(fill("{endpoint} is silent.", &[]), "The host is silent.");
+    }
+
+    #[test]
+    fn values_are_never_read_as_templates() {
+        let values = [("endpoint", "{timeout}".to_owned())];
+        assert_eq!(fill("at {endpoint}", &values), "at {timeout}");
+    }
+
+    #[test]
+    fn every_placeholder_of_the_table_has_general_words() {
+        for row in super::super::table::rows() {
+            for text in [Some(row.cause), row.remedy].into_iter().flatten() {
+                for piece in text.split('{').skip(1) {
+                    let name = piece.split('}').next().unwrap_or_default();
+                    assert!(general_words(name).is_some(), "{}: {{{name}}}", row.code);
+                }
+            }
+        }
+    }
+}

@@ -1,1 +1,24 @@
-//! placeholder
+//! Measurements: what the criterion benches and the side-by-side harness share.
+//!
+//! The harness (`scripts/bench`) compares `kms-sim serve` with a *floor*: a bare tokio server that
+//! reads and writes messages of the same sizes and does nothing with them. Both run as child
+//! processes, on the same processors, driven by the same client, in turns. What counts is the ratio:
+//! absolute figures say more about the machine.
+//!
+//! - [`script`]: the bytes that the client sends, and the sizes of the answers.
+//! - [`exchange`]: one connection of the client, blocking: for learning sizes and for idle connections.
+//! - [`drive`]: many connections at once, for rates.
+//! - [`floor`]: the floor server.
+//! - [`child`]: a server in a process of its own, its CPU time and its memory.
+//! - [`machine`]: processors, descriptors, and what the report says about the machine.
+//! - [`suite`]: the plan, its rounds, and the figures.
+//! - [`report`]: text and JSON.
+
+pub mod child;
+pub mod drive;
+pub mod exchange;
+pub mod floor;
+pub mod machine;
+pub mod report;
+pub mod script;
+pub mod suite;

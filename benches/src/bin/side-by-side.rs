@@ -1,0 +1,111 @@
+//! `kms-sim serve` beside a bare tokio ping-pong of the same sizes. Run by `scripts/bench`.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand, ValueEnum};
+use kms_benches::script::Sizes;
+use kms_benches::suite::{self, Plan};
+use kms_benches::{floor, report};
+use nix::sys::resource::{Resource, getrlimit};
+
+/// Measures `kms-sim serve` as a share of a bare tokio server, on two processors.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// A short run that shows that the harness works; its figures mean nothing
+    #[arg(long)]
+    smoke: bool,
+    /// Times that every case is run
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Form of the result on stdout
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// The simulator; by default the one beside this program
+    #[arg(long)]
+    kms_sim: Option<PathBuf>,
+    /// The probe; by default the one beside this program
+    #[arg(long)]
+    kms_probe: Option<PathBuf>,
+    #[command(subcommand)]
+    role: Option<Role>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// A page for people
+    Text,
+    /// One object
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Role {
+    /// The floor server: messages of fixed lengths, until it is killed
+    #[command(hide = true)]
+    FloorServer {
+        address: SocketAddr,
+        workers: usize,
+        bind: usize,
+        bind_ack: usize,
+        request: usize,
+        response: usize,
+    },
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    if let Some(Role::FloorServer { address, workers, bind, bind_ack, request, response }) =
+        arguments.role
+    {
+        return floor::serve(address, Sizes { bind, bind_ack, request, response }, workers);
+    }
+    let format = arguments.format;
+    let figures = suite::run(plan(arguments)?, |step| {
+        writeln!(io::stderr(), "{step}").unwrap_or_default();
+    })?;
+    let result = match format {
+        Format::Text => report::text(&figures),
+        Format::Json => format!("{:#}\n", report::json(&figures)),
+    };
+    io::stdout().write_all(result.as_bytes()).context("write the result")
+}
+
+fn plan(arguments: Arguments) -> Result<Plan> {
+    let beside = std::env::current_exe()?;
+    let program = |given: Option<PathBuf>, name: &str| given.unwrap_or(beside.with_file_name(name));
+    let (kms_sim, kms_probe) =
+        (program(arguments.kms_sim, "kms-sim"), program(arguments.kms_probe, "kms-probe"));
+    let (_, descriptors) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    let most = usize::try_from(descriptors)?.saturating_sub(RESERVED_DESCRIPTORS).min(IDLE_MOST);
+    Ok(if arguments.smoke {
+        Plan {
+            rounds: 1,
+            measure: Duration::from_millis(50),
+            warm_up: Duration::from_millis(20),
+            idle_points: (10, 50),
+            starts: 1,
+            kms_sim,
+            kms_probe,
+        }
+    } else {
+        Plan {
+            rounds: arguments.rounds,
+            measure: Duration::from_secs(2),
+            warm_up: Duration::from_millis(500),
+            idle_points: (IDLE_FIRST.min(most / 2), most),
+            starts: 100,
+            kms_sim,
+            kms_probe,
+        }
+    })
+}
+
+const IDLE_FIRST: usize = 5_000;
+const IDLE_MOST: usize = 50_000;
+
+/// What a server needs besides its connections, generously.
+const RESERVED_DESCRIPTORS: usize = 200;

@@ -1,0 +1,79 @@
+//! The floor: a bare tokio server that takes messages of fixed lengths and answers with messages of
+//! fixed lengths. It has the threads of `kms-sim serve` (one listener and one single-threaded runtime
+//! per worker) and none of its work.
+
+use std::net::SocketAddr;
+use std::thread;
+
+use anyhow::{Context, Result, anyhow};
+use socket2::{Domain, Socket, Type};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::script::Sizes;
+
+/// Serves until the process is ended.
+///
+/// # Errors
+/// When the address cannot be listened on, or a worker fails.
+pub fn serve(address: SocketAddr, sizes: Sizes, workers: usize) -> Result<()> {
+    let listeners = (0..workers).map(|_| listen(address)).collect::<Result<Vec<_>>>()?;
+    let threads: Vec<_> = listeners
+        .into_iter()
+        .map(|listener| thread::spawn(move || run_worker(listener, sizes)))
+        .collect();
+    threads
+        .into_iter()
+        .try_for_each(|worker| worker.join().map_err(|_| anyhow!("a worker panicked"))?)
+}
+
+fn listen(address: SocketAddr) -> Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.bind(&address.into()).with_context(|| format!("floor: cannot bind `{address}`"))?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+fn run_worker(listener: std::net::TcpListener, sizes: Sizes) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::from_std(listener)?;
+        loop {
+            let (stream, _) = listener.accept().await?;
+            tokio::spawn(async move {
+                // A peer that leaves ends its connection and nothing else.
+                answer(stream, sizes).await.unwrap_or_default();
+            });
+        }
+    })
+}
+
+async fn answer(mut stream: TcpStream, sizes: Sizes) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut question = vec![0; sizes.bind.max(sizes.request)];
+    let [bind_ack, response] = [sizes.bind_ack, sizes.response].map(sized_message);
+    let mut exchange = (sizes.bind, &bind_ack);
+    loop {
+        stream.read_exact(question.get_mut(..exchange.0).unwrap_or_default()).await?;
+        stream.write_all(exchange.1).await?;
+        exchange = (sizes.request, &response);
+    }
+}
+
+/// Zeros that state their length where a PDU does, for that is what the client checks.
+fn sized_message(length: usize) -> Vec<u8> {
+    let mut message = vec![0; length];
+    let stated = u16::try_from(length).unwrap_or(u16::MAX).to_le_bytes();
+    if let Some(field) = message.get_mut(FRAG_LENGTH..FRAG_LENGTH + 2) {
+        field.copy_from_slice(&stated);
+    }
+    message
+}
+
+/// Offset of the length in every PDU, [C706] 12.6.3.1.
+pub const FRAG_LENGTH: usize = 8;
+
+const BACKLOG: i32 = 4096;

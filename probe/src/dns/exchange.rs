@@ -4,8 +4,9 @@
 //! The socket is connected, so that an ICMP error arrives as an error at once instead of passing
 //! for silence, and only datagrams of the server asked are seen.
 
+use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -14,9 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::{Instant, timeout_at};
 
-use super::message::{
-    Judgement, NOERROR, NXDOMAIN, Question, REFUSED, Response, SERVFAIL, Stray,
-};
+use super::message::{Judgement, NOERROR, NXDOMAIN, Question, REFUSED, Response, SERVFAIL, Stray};
 use crate::platform::{self, IcmpError, SocketFacts};
 
 /// What an exchange did and what came of it.
@@ -24,6 +23,8 @@ use crate::platform::{self, IcmpError, SocketFacts};
 pub struct Exchange {
     /// The server asked.
     pub server: SocketAddr,
+    /// The address of this machine that the server sees, if no translation stands between.
+    pub source: Option<IpAddr>,
     /// What it was asked.
     pub question: Question,
     /// What came of it.
@@ -200,6 +201,30 @@ impl TcpFailure {
     }
 }
 
+impl fmt::Display for OsError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}", self.errno_name)?;
+        if let Some(icmp) = &self.icmp {
+            write!(out, ", ICMP {}", icmp.name())?;
+            if let Some(from) = icmp.from {
+                write!(out, " from {from}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for TcpFailure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused => write!(out, "TCP refuses the connection"),
+            Self::Timeout => write!(out, "no whole answer over TCP in time"),
+            Self::Closed => write!(out, "the server closes the TCP connection without an answer"),
+            Self::Failed(error) => write!(out, "{error}"),
+        }
+    }
+}
+
 #[cfg(target_os = "linux")]
 fn errno_name(error: &io::Error, errno: i32) -> String {
     match nix::errno::Errno::from_raw(errno) {
@@ -236,6 +261,7 @@ impl<'a> Run<'a> {
     fn new(server: SocketAddr, question: &'a Question, patience: Patience) -> Self {
         let exchange = Exchange {
             server,
+            source: None,
             question: question.clone(),
             outcome: Outcome::Timeout,
             transport: Transport::Udp,
@@ -254,6 +280,7 @@ impl<'a> Run<'a> {
             Ok(socket) => socket,
             Err(error) => return unreachable(&error, None),
         };
+        self.exchange.source = socket.local_addr().ok().map(|address| address.ip());
         let attempts = self.patience.attempts;
         for attempt in 1..=attempts {
             let refused = self.exchange.edns == EdnsUse::Refused;
@@ -443,6 +470,3 @@ pub const MAX_ATTEMPTS: u32 = 10;
 pub const MAX_STRAYS: usize = 16;
 
 const MAX_MESSAGE_OCTETS: usize = 65_535;
-
-#[cfg(test)]
-mod tests;

@@ -38,12 +38,8 @@ impl Lookup {
 
 /// Asks `server` for `question` and follows aliases as far as the server leaves that to the client.
 pub async fn lookup(server: SocketAddr, question: &Question, patience: Patience) -> Lookup {
-    let mut found = Lookup {
-        exchanges: Vec::new(),
-        aliases: Vec::new(),
-        records: Vec::new(),
-        endless: false,
-    };
+    let mut found =
+        Lookup { exchanges: Vec::new(), aliases: Vec::new(), records: Vec::new(), endless: false };
     let mut question = question.clone();
     for _ in 0..=MAX_ALIAS_QUERIES {
         let exchange = exchange(server, &question, patience).await;

@@ -196,7 +196,10 @@ impl Question {
             }
             Err(error) => {
                 let error = escape_text(&error.to_string(), MAX_ERROR_CHARS);
-                return Judgement::Malformed(format!("{} bytes not readable: {error}", bytes.len()));
+                return Judgement::Malformed(format!(
+                    "{} bytes not readable: {error}",
+                    bytes.len()
+                ));
             }
         };
         self.judge_message(id, &message)

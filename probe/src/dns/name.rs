@@ -62,6 +62,12 @@ impl DomainName {
         name.append_domain(&suffix.0).ok().map(Self)
     }
 
+    /// The name without its first label; the root for the root.
+    #[must_use]
+    pub fn parent(&self) -> Self {
+        Self(self.0.base_name())
+    }
+
     /// The root, `.`: as an SRV target it says "this service is not offered here" (RFC 2782).
     #[must_use]
     pub fn is_root(&self) -> bool {

@@ -13,9 +13,9 @@
 
 use std::collections::BTreeMap;
 
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
-use rand::RngExt;
 use serde::Serialize;
 
 use super::message::Service;

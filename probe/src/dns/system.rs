@@ -255,7 +255,8 @@ mod tests {
 
     #[test]
     fn other_resolver_values_are_refused_with_the_forms() {
-        for text in ["", "dns.corp.test", "192.0.2.53:", "192.0.2.53:99999", "[192.0.2.53]", "::g"] {
+        for text in ["", "dns.corp.test", "192.0.2.53:", "192.0.2.53:99999", "[192.0.2.53]", "::g"]
+        {
             let error = parse_resolver(text).unwrap_err().to_string();
             assert!(error.contains(&format!("`{text}` (write 192.0.2.53")), "{error}");
         }

@@ -91,6 +91,9 @@ pub(super) fn of_host(facts: Facts, options: &Options, elapsed_us: u64) -> Resol
     observations.extend(overrides(&facts, options));
     let mut endpoints = host_endpoints(&facts);
     if deciding.code != DnsCode::Ok && !from_system.is_empty() {
+        if !deciding.is_definite() {
+            observations.push(reason);
+        }
         endpoints = from_system;
         reason = Observation::of(DnsCode::Ok, &facts, Some(deciding));
     } else if deciding.code != DnsCode::Ok {
@@ -156,27 +159,22 @@ fn without_resolver(facts: Facts, elapsed_us: u64) -> Resolved {
 /// Why the view is what it is.
 fn reason(facts: &Facts, view: &View) -> Observation {
     let mut observation = Observation::of(view.code, facts, Some(view));
-    let answered = view.service.iter().flat_map(|service| service.last());
-    for exchange in answered {
+    if let Some(exchange) = deciding_exchange(view) {
         observation = observation.with_exchange(exchange);
-    }
-    if view.service.is_none() || is_exchange_failure(view.code) {
-        if let Some(exchange) = deciding_exchange(view) {
-            observation = observation.with_exchange(exchange);
-        }
     }
     if let Some(bare) = view.bare_name.as_ref().filter(|bare| bare.code == DnsCode::Ok) {
         observation.set("bare_name", bare.host.to_string());
     }
     match view.code {
-        DnsCode::TargetUnresolved => {
-            let failed = view.hosts.iter().find(|host| host.code != DnsCode::Ok);
-            failed.map_or(observation.clone(), |host| observation.with_target(host))
-        }
+        DnsCode::TargetUnresolved => match view.hosts.iter().find(|host| host.code.is_missing()) {
+            Some(host) => observation.with_target(host),
+            None => observation,
+        },
         DnsCode::PortZero => match view.records.iter().find(|r| r.service.port == 0) {
             Some(record) => observation.with("target", record.service.target.to_string()),
             None => observation,
         },
+        DnsCode::NoService => observation.with("target", "."),
         _ => observation,
     }
 }
@@ -189,24 +187,14 @@ impl Observation {
     }
 }
 
-fn is_exchange_failure(code: DnsCode) -> bool {
-    matches!(
-        code,
-        DnsCode::ServFail
-            | DnsCode::Refused
-            | DnsCode::Timeout
-            | DnsCode::Unreachable
-            | DnsCode::TruncatedNoTcp
-            | DnsCode::Malformed
-    )
-}
-
-/// The exchange that gave the view its code: the SRV look-up's, or that of the first host with it.
+/// The exchange that gave the view its code: the one with that outcome, and where the code speaks
+/// of records that did arrive, the one that brought them.
 fn deciding_exchange(view: &View) -> Option<&Exchange> {
-    let service = view.service.iter();
     let hosts = view.hosts.iter().flat_map(|host| &host.lookups);
-    let mut exchanges = service.chain(hosts).filter_map(|lookup| lookup.last());
-    exchanges.find(|exchange| DnsCode::of(&exchange.outcome) == view.code)
+    let exchanges: Vec<&Exchange> =
+        view.service.iter().chain(hosts).filter_map(|lookup| lookup.last()).collect();
+    let with_code = |exchange: &&&Exchange| DnsCode::of(&exchange.outcome) == view.code;
+    exchanges.iter().find(with_code).or(exchanges.first()).copied()
 }
 
 /// Resolvers that failed, beside the one that decided.
@@ -229,8 +217,8 @@ fn flawed(facts: &Facts, view: &View, record: &ServiceRecord) -> Option<Observat
 /// Targets whose addresses are missing or could not be looked up.
 fn failed_hosts(facts: &Facts, view: &View) -> Vec<Observation> {
     let observe = |host: &HostAnswer| {
-        let failure = host.lookups.iter().filter_map(|lookup| lookup.last());
-        let failure = failure.filter(|exchange| !exchange.outcome.is_definite()).next();
+        let mut exchanges = host.lookups.iter().filter_map(|lookup| lookup.last());
+        let failure = exchanges.find(|exchange| !exchange.outcome.is_definite());
         match (host.code, failure) {
             (code, None) if code.is_missing() => Some(
                 Observation::of(DnsCode::TargetUnresolved, facts, Some(view)).with_target(host),
@@ -553,6 +541,3 @@ const MAX_SHOWN: usize = 8;
 
 /// Observations kept at most.
 const MAX_OBSERVATIONS: usize = 64;
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,146 @@
+//! The records that are missing, in the words of the servers that would hold them. Pure.
+//!
+//! Only plain names are put into commands: a name of the network could otherwise carry shell text.
+
+use serde::Serialize;
+
+use crate::dns::name::DomainName;
+use crate::stage::resolve::{DnsCode, Resolved, View};
+
+/// One record to create, four ways.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Creation {
+    /// What it is, and what to put in the place of an example.
+    pub purpose: String,
+    /// A line of a zone file (BIND, Knot, NSD).
+    pub zone_line: String,
+    /// A line of dnsmasq's configuration.
+    pub dnsmasq: String,
+    /// A script for nsupdate (RFC 2136).
+    pub nsupdate: String,
+    /// A command for a Windows DNS server.
+    pub windows: String,
+}
+
+/// What to create so that the domain has a usable KMS host; empty if nothing is missing, or if a
+/// missing name is not plain.
+#[must_use]
+pub fn missing(resolved: &Resolved) -> Vec<Creation> {
+    let Some(view) = resolved.facts.deciding_view() else { return Vec::new() };
+    let domain = &resolved.facts.name;
+    if !domain.is_plain() {
+        return Vec::new();
+    }
+    let absent = view.code.is_missing() || view.code == DnsCode::NoService;
+    if absent {
+        return service(domain, &resolved.facts.question, view).into_iter().collect();
+    }
+    let unresolved = view.hosts.iter().filter(|host| host.code.is_missing());
+    let creatable = unresolved.map(|host| &host.host).filter(|host| {
+        host.is_plain() && !host.looks_like_address() && host.doubled_suffix().is_none()
+    });
+    creatable.take(MAX_CREATIONS).map(|host| address(host, domain)).collect()
+}
+
+/// The SRV record, with an example for the host's name.
+fn service(domain: &DomainName, owner: &DomainName, view: &View) -> Option<Creation> {
+    let host = DomainName::parse("kms").ok()?.under(domain)?;
+    let zone = zone_of(domain, view);
+    let name = relative(owner, &zone);
+    let replaces =
+        if view.code == DnsCode::NoService { ", in place of the one with `.`" } else { "" };
+    Some(Creation {
+        purpose: format!(
+            "SRV record{replaces}; replace {host} by the name of the KMS host, and 1688 if it \
+             listens elsewhere"
+        ),
+        zone_line: format!("{owner}. {TTL} IN SRV 0 0 {PORT} {host}."),
+        dnsmasq: format!("srv-host={owner},{host},{PORT},0,0"),
+        nsupdate: format!(
+            "zone {zone}\nupdate add {owner}. {TTL} IN SRV 0 0 {PORT} {host}.\nsend\n"
+        ),
+        windows: format!(
+            "Add-DnsServerResourceRecord -Srv -ZoneName '{zone}' -Name '{name}' -DomainName \
+             '{host}' -Priority 0 -Weight 0 -Port {PORT} -TimeToLive 01:00:00"
+        ),
+    })
+}
+
+/// The address record of a target, with an address kept for examples (RFC 5737).
+fn address(host: &DomainName, domain: &DomainName) -> Creation {
+    let zone = if host.is_within(domain) { domain.clone() } else { host.parent() };
+    let name = relative(host, &zone);
+    Creation {
+        purpose: format!(
+            "address record of {host}; replace {ADDRESS} by its address (AAAA for IPv6), or delete \
+             the SRV record if the host is retired"
+        ),
+        zone_line: format!("{host}. {TTL} IN A {ADDRESS}"),
+        dnsmasq: format!("host-record={host},{ADDRESS}"),
+        nsupdate: format!("zone {zone}\nupdate add {host}. {TTL} IN A {ADDRESS}\nsend\n"),
+        windows: format!(
+            "Add-DnsServerResourceRecordA -ZoneName '{zone}' -Name '{name}' -IPv4Address '{ADDRESS}'"
+        ),
+    }
+}
+
+/// The zone that denied the record, if it is one that can hold it; otherwise the domain itself,
+/// whose zone does not exist yet or was not named.
+fn zone_of(domain: &DomainName, view: &View) -> DomainName {
+    let response = view.service.as_ref().and_then(|service| service.last()?.response.as_ref());
+    let named = response.and_then(|response| response.negative.as_ref()).map(|n| &n.zone);
+    let usable = named.filter(|zone| zone.is_plain() && domain.is_within(zone));
+    match usable {
+        // A top-level domain or the root says that nothing below it exists.
+        Some(zone) if zone.labels() > 1 || domain.labels() == 1 => zone.clone(),
+        _ => domain.clone(),
+    }
+}
+
+fn relative(name: &DomainName, zone: &DomainName) -> String {
+    let (name, zone) = (name.to_string(), zone.to_string());
+    if name.eq_ignore_ascii_case(&zone) {
+        return "@".to_owned();
+    }
+    let cut = name.len().saturating_sub(zone.len() + 1);
+    match name.split_at_checked(cut) {
+        Some((front, back)) if back.get(1..).is_some_and(|b| b.eq_ignore_ascii_case(&zone)) => {
+            front.to_owned()
+        }
+        _ => name,
+    }
+}
+
+const TTL: u32 = 3600;
+const PORT: u16 = 1688;
+const ADDRESS: &str = "192.0.2.10";
+const MAX_CREATIONS: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    fn name(text: &str) -> DomainName {
+        DomainName::parse(text).unwrap()
+    }
+
+    #[test]
+    fn names_are_made_relative_to_their_zone() {
+        assert_eq!(
+            relative(&name("_vlmcs._tcp.eu.corp.test"), &name("corp.test")),
+            "_vlmcs._tcp.eu"
+        );
+        assert_eq!(relative(&name("Corp.test"), &name("corp.TEST")), "@");
+        assert_eq!(relative(&name("xcorp.test"), &name("corp.test")), "xcorp.test");
+        assert_eq!(relative(&name("test"), &name("corp.test")), "test");
+    }
+
+    #[test]
+    fn an_address_record_goes_into_the_domain_or_beside_it() {
+        let inside = address(&name("kms1.eu.corp.test"), &name("corp.test"));
+        assert!(inside.windows.contains("-ZoneName 'corp.test' -Name 'kms1.eu'"), "{inside:?}");
+        let outside = address(&name("kms1.other.test"), &name("corp.test"));
+        assert!(outside.nsupdate.starts_with("zone other.test\n"), "{outside:?}");
+    }
+}

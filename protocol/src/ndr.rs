@@ -5,7 +5,7 @@
 //!                           [out] long* respSize, [out, size_is(, *respSize)] byte** response);
 //! ```
 //!
-//! Layouts follow [C706] chapter 14 and [MS-RPCE] 2.2.5. The top-level request array is a reference
+//! Layouts follow \[C706\] chapter 14 and \[MS-RPCE\] 2.2.5. The top-level request array is a reference
 //! pointer and has no referent on the wire; the response array is a unique pointer and has one.
 //! Integers follow the byte order of the PDU; the payload is opaque.
 

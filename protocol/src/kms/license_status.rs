@@ -46,3 +46,19 @@ impl fmt::Display for LicenseStatus {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::string::ToString;
+
+    #[test]
+    fn the_seven_documented_states_have_names_and_others_keep_their_number() {
+        let names: std::vec::Vec<_> = (0..7).filter_map(|n| LicenseStatus(n).name()).collect();
+        assert_eq!(names.len(), 7);
+        assert_eq!((names[1], names[5]), ("licensed", "notification"));
+        assert_eq!(LicenseStatus(7).name(), None);
+        assert_eq!(LicenseStatus(u32::MAX).to_string(), "unknown (4294967295)");
+    }
+}

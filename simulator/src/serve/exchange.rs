@@ -9,6 +9,7 @@ use kms_protocol::kms::{Hresult, Request, Response};
 use kms_protocol::ndr::{self, Ndr, RequestStubError};
 use kms_protocol::rpc::{Status, SyntaxId};
 use kms_protocol::server::Call;
+use kms_protocol::wire::ByteOrder;
 use rand::Rng;
 
 use crate::model::{Acceptance, Decision, Query, Refusal};
@@ -67,7 +68,7 @@ pub fn handle(
         Ok(opened) => opened,
         Err(error) => {
             let record = Record { ndr, request: None, outcome: Outcome::Unreadable(error) };
-            return (error_response(error.hresult(), ndr, call, out), record);
+            return (error_response(error.hresult(), ndr, out), record);
         }
     };
     let (answer, outcome) = match decide(&Query::from(&opened.request)) {
@@ -76,14 +77,12 @@ pub fn handle(
             rng.fill_bytes(random.as_flattened_mut());
             let [iv, nonce] = random;
             let response = response_to(&opened.request, &acceptance);
-            let written = ndr::encode_response_with(0, ndr, call.byte_order, out, |space| {
+            let written = ndr::encode_response_with(0, ndr, OWN_ORDER, out, |space| {
                 seal_response(keys, &response, &opened.request_iv, &iv, &nonce, space)
             });
             (answer_of(written.ok()), Outcome::Accepted(acceptance))
         }
-        Err(refusal) => {
-            (error_response(refusal.hresult(), ndr, call, out), Outcome::Refused(refusal))
-        }
+        Err(refusal) => (error_response(refusal.hresult(), ndr, out), Outcome::Refused(refusal)),
     };
     (answer, Record { ndr, request: Some(opened.request), outcome })
 }
@@ -99,13 +98,8 @@ fn response_to(request: &Request, acceptance: &Acceptance) -> Response {
     }
 }
 
-fn error_response(
-    hresult: Hresult,
-    ndr: Ndr,
-    call: &Call<'_>,
-    out: &mut [u8; ANSWER_LEN_MAX],
-) -> Answer {
-    answer_of(ndr::encode_error_response(hresult.0, ndr, call.byte_order, out).ok())
+fn error_response(hresult: Hresult, ndr: Ndr, out: &mut [u8; ANSWER_LEN_MAX]) -> Answer {
+    answer_of(ndr::encode_error_response(hresult.0, ndr, OWN_ORDER, out).ok())
 }
 
 /// Every answer fits its buffer; should one not, the client is told rather than left waiting.
@@ -150,6 +144,9 @@ impl fmt::Display for Outcome {
         }
     }
 }
+
+/// A server answers in its own order, whatever the client's: the receiver makes it right.
+const OWN_ORDER: ByteOrder = ByteOrder::Little;
 
 /// Room for any response stub.
 pub const ANSWER_LEN_MAX: usize = Ndr::Ndr64.response_len(RESPONSE_LEN_MAX);

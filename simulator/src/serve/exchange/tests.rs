@@ -22,7 +22,8 @@ fn every_version_and_syntax_is_answered_with_the_count_and_verifies() {
                 let request = request(version);
                 let (answer, record, out) = exchange(&mut host, &seal(&request), ndr, order);
                 let stub = response(answer, &out);
-                let stub = ndr::decode_response(stub, ndr, order).unwrap();
+                // The answer is in the server's own order, whatever the client's.
+                let stub = ndr::decode_response(stub, ndr, ByteOrder::Little).unwrap();
                 assert_eq!(stub.hresult, 0);
                 let opened =
                     open_response(&keys(), stub.payload.unwrap(), &request, &request_iv(version));

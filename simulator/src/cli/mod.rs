@@ -1,1 +1,98 @@
-//! (being written)
+//! The command line of `kms-sim`.
+//!
+//! Exit codes: 0 done, 2 usage or anything that kept the command from starting; 1 is left for
+//! commands that judge something.
+
+mod catalog;
+mod file;
+mod output;
+mod serve;
+mod value;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// A lab KMS host for diagnostics and rehearsal. It cannot activate anything: it holds no Microsoft
+/// key, and its answers are refused by real clients.
+#[derive(Debug, Parser)]
+#[command(name = "kms-sim", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer KMS requests, and optionally DNS queries that lead to this host.
+    Serve(Box<serve::Arguments>),
+    /// List the products that the lab knows, with all their ids.
+    Catalog(catalog::Arguments),
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell to complete for.
+        shell: Shell,
+    },
+    /// Print a manual page in roff.
+    Man {
+        /// The command to describe; the program as a whole without it.
+        command: Option<String>,
+    },
+}
+
+/// Runs `kms-sim` with the arguments of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    run(std::env::args_os())
+}
+
+fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let result = match Cli::try_parse_from(arguments) {
+        Ok(Cli { command }) => execute(command),
+        Err(error) => {
+            // Help and version are "errors" for standard output, with exit code 0.
+            error.print().ok();
+            return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::complain(&error);
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+fn execute(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve(arguments) => serve::run(*arguments),
+        Command::Catalog(arguments) => output::print(&catalog::render(&arguments)?),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "kms-sim", &mut script);
+            output::print(&script)
+        }
+        Command::Man { command } => output::print(&manual(command.as_deref())?),
+    }
+}
+
+/// The manual page of one subcommand, or of the program.
+fn manual(name: Option<&str>) -> anyhow::Result<Vec<u8>> {
+    let mut program = Cli::command();
+    program.build();
+    let command = match name {
+        None => &program,
+        Some(name) => program
+            .find_subcommand(name)
+            .ok_or_else(|| anyhow::anyhow!("no such command: `{}`", name.escape_debug()))?,
+    };
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command.clone()).render(&mut page)?;
+    Ok(page)
+}
+
+/// Exit code of bad usage and of commands that could not start.
+const USAGE: u8 = 2;

@@ -4,7 +4,6 @@
 //! act on (control, format and other unprintable characters) is written as an escape.
 
 use std::fmt::{self, Write as _};
-use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kms_protocol::filetime::FileTime;
@@ -15,7 +14,8 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 /// How log lines are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Format {
     /// `TIME LEVEL message key=value...`
     #[default]
@@ -192,26 +192,5 @@ impl fmt::Display for Timestamp {
         let date = FileTime::from_unix(seconds, 0).unwrap_or_default().to_string();
         let (day, time) = date.split_once(' ').unwrap_or((&date, ""));
         write!(f, "{day}T{time}.{:06}Z", since_1970.subsec_micros())
-    }
-}
-
-impl FromStr for Format {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "text" => Ok(Self::Text),
-            "json" => Ok(Self::Json),
-            _ => Err("neither `text` nor `json`"),
-        }
-    }
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Text => "text",
-            Self::Json => "json",
-        })
     }
 }

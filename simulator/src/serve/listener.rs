@@ -50,11 +50,11 @@ fn bind(address: SocketAddr, share_port: bool) -> io::Result<Socket> {
 
 /// An address that cannot be listened on.
 #[derive(Debug)]
-pub struct ListenError {
+pub(super) struct ListenError {
     /// The address.
-    pub address: SocketAddr,
+    address: SocketAddr,
     /// What the system said.
-    pub error: io::Error,
+    error: io::Error,
 }
 
 impl fmt::Display for ListenError {

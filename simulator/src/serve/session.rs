@@ -95,7 +95,10 @@ impl Session {
             if let Err(error) = self.write(cx) {
                 return Poll::Ready(End::Broken(error.kind()));
             }
-            self.account();
+            if !self.account() {
+                self.connection.refuse_overload();
+                continue;
+            }
             if self.connection.is_closed() {
                 if !leaves_input_unread(self.connection.close_reason()) {
                     return Poll::Ready(End::Closed);
@@ -158,17 +161,17 @@ impl Session {
         Poll::Ready(Ok(()))
     }
 
-    /// Charges what the connection holds to the server's byte budget, or refuses it.
-    fn account(&mut self) {
+    /// Charges what the connection holds to the server's byte budget; false when it is exhausted.
+    fn account(&mut self) -> bool {
         let wanted = self.connection.buffered_bytes();
-        if wanted == self.held_bytes {
-            return;
+        if wanted == self.held_bytes || self.connection.is_closing() {
+            return true;
         }
-        if self.worker.shared.budget.resize(self.held_bytes, wanted) {
+        let granted = self.worker.shared.budget.resize(self.held_bytes, wanted);
+        if granted {
             self.held_bytes = wanted;
-        } else {
-            self.connection.refuse_overload();
         }
+        granted
     }
 
     /// Whether nothing is under way: no call arriving, none open, no answer unsent, no byte unread.

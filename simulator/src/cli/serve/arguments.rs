@@ -1,0 +1,213 @@
+//! The flags of `kms-sim serve`, which are also the keys of its configuration file.
+
+use std::path::PathBuf;
+
+use clap::builder::StyledStr;
+use clap::{Args, ValueEnum};
+use kms_protocol::kms::crypto::LabKey;
+use serde::Deserialize;
+use tracing::level_filters::LevelFilter;
+
+use super::super::file::{text, texts};
+use super::super::value::{
+    Bytes, ClockOffset, Count, DomainName, Endpoint, InitialCount, Threads, Time,
+};
+use crate::dns::DEFAULT_TTL_S;
+use crate::log;
+use crate::model::IntervalMinutes;
+use crate::serve::config;
+
+#[derive(Debug, Args)]
+pub(in super::super) struct Arguments {
+    /// Read settings from this TOML file; its keys are these flags, with `_` for `-`. Flags win.
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) settings: Settings,
+}
+
+/// What flags and file can say. `None`, an empty list and `false` stand for "not said".
+#[derive(Debug, Default, Args, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Settings {
+    #[arg(long, value_name = "ADDR:PORT", help = listed("Where to listen; repeat for more; port 0 takes a free one", "127.0.0.1:1688"))]
+    #[serde(deserialize_with = "texts")]
+    pub(super) listen: Vec<Endpoint>,
+
+    /// Answer DNS queries for the domain here, over UDP and TCP, so that clients find this host.
+    #[arg(long, value_name = "ADDR:PORT")]
+    #[serde(deserialize_with = "text")]
+    pub(super) dns: Option<Endpoint>,
+
+    #[arg(long, value_name = "NAME", help = listed("Domain that the DNS server is authoritative for", DOMAIN))]
+    #[serde(deserialize_with = "text")]
+    pub(super) domain: Option<DomainName>,
+
+    #[arg(long, value_name = "NAME", help = listed("Name of this host within the domain", DNS_HOST))]
+    #[serde(deserialize_with = "text")]
+    pub(super) dns_host: Option<DomainName>,
+
+    #[arg(long, value_name = "N", help = listed("Priority of this host's SRV records", 0))]
+    #[serde(deserialize_with = "text")]
+    pub(super) dns_priority: Option<u16>,
+
+    #[arg(long, value_name = "N", help = listed("Weight of this host's SRV records", 0))]
+    #[serde(deserialize_with = "text")]
+    pub(super) dns_weight: Option<u16>,
+
+    #[arg(long, value_name = "SECONDS", help = listed("Time to live of the DNS records", DEFAULT_TTL_S))]
+    #[serde(deserialize_with = "text")]
+    pub(super) dns_ttl: Option<u32>,
+
+    #[arg(long, value_name = "MINUTES", help = listed("How often clients that are not activated try again, 15 to 43200", IntervalMinutes::ACTIVATION), help_heading = "Host policy")]
+    #[serde(deserialize_with = "text")]
+    pub(super) activation_interval: Option<IntervalMinutes>,
+
+    #[arg(long, value_name = "MINUTES", help = listed("How often activated clients renew, 15 to 43200", IntervalMinutes::RENEWAL), help_heading = "Host policy")]
+    #[serde(deserialize_with = "text")]
+    pub(super) renewal_interval: Option<IntervalMinutes>,
+
+    /// Start with N made-up clients of an application: `windows`, `office` or an application id.
+    #[arg(long, value_name = "APP=N", help_heading = "Host policy")]
+    #[serde(deserialize_with = "texts")]
+    pub(super) initial_count: Vec<InitialCount>,
+
+    /// Refuse every request, as a host that is not activated itself does.
+    #[arg(long, help_heading = "Host policy")]
+    pub(super) not_activated: bool,
+
+    /// Move the host's clock, for example by `5h` or `-90m`.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, help_heading = "Host policy")]
+    #[serde(deserialize_with = "text")]
+    pub(super) clock_offset: Option<ClockOffset>,
+
+    /// Answer only clients with this key, 32 hexadecimal digits: sets one lab apart from another.
+    #[arg(long, value_name = "HEX32", help_heading = "Host policy")]
+    #[serde(deserialize_with = "text")]
+    pub(super) lab_key: Option<LabKey>,
+
+    /// Seed of the random parts of answers; drawn from the system and logged unless given.
+    #[arg(long, value_name = "N", help_heading = "Host policy")]
+    #[serde(deserialize_with = "text")]
+    pub(super) seed: Option<u64>,
+
+    #[arg(long, value_name = "N", help = listed("Connections at once; the next one is closed", "what the descriptor limit allows, up to 65536"), help_heading = "Bounds")]
+    #[serde(deserialize_with = "text")]
+    pub(super) max_connections: Option<Count>,
+
+    #[arg(long, value_name = "N", help = listed("Connections at once from one address", "the limit of all"), help_heading = "Bounds")]
+    #[serde(deserialize_with = "text")]
+    pub(super) max_connections_per_address: Option<Count>,
+
+    #[arg(long, value_name = "N", help = listed("Calls of one connection that wait for their answer", config::OPEN_CALLS), help_heading = "Bounds")]
+    #[serde(deserialize_with = "text")]
+    pub(super) max_open_calls: Option<Count>,
+
+    #[arg(long, value_name = "BYTES", help = listed("Bytes that one connection may hold", Bytes(config::BUFFERED_BYTES_PER_CONNECTION)), help_heading = "Bounds")]
+    #[serde(deserialize_with = "text")]
+    pub(super) max_buffered_per_connection: Option<Bytes>,
+
+    #[arg(long, value_name = "BYTES", help = listed("Bytes that all connections may hold", Bytes(config::BUFFERED_BYTES)), help_heading = "Bounds")]
+    #[serde(deserialize_with = "text")]
+    pub(super) max_buffered: Option<Bytes>,
+
+    #[arg(long, value_name = "TIME", help = listed("How long a connection may be silent between calls", Time(config::IDLE_TIMEOUT)), help_heading = "Bounds")]
+    #[serde(deserialize_with = "text")]
+    pub(super) idle_timeout: Option<Time>,
+
+    #[arg(long, value_name = "TIME", help = listed("How long a call may take to arrive", Time(config::REQUEST_TIMEOUT)), help_heading = "Bounds")]
+    #[serde(deserialize_with = "text")]
+    pub(super) request_timeout: Option<Time>,
+
+    #[arg(long, value_name = "TIME", help = listed("How long a client may take nothing of its answer", Time(config::WRITE_TIMEOUT)), help_heading = "Bounds")]
+    #[serde(deserialize_with = "text")]
+    pub(super) write_timeout: Option<Time>,
+
+    #[arg(long, value_name = "TIME", help = listed("How long the end waits for calls in flight", Time(config::DRAIN_TIMEOUT)), help_heading = "Bounds")]
+    #[serde(deserialize_with = "text")]
+    pub(super) drain_timeout: Option<Time>,
+
+    #[arg(long, value_name = "N", help = listed("Threads that serve, at most 256", "one for each processor"), help_heading = "Bounds")]
+    #[serde(deserialize_with = "text")]
+    pub(super) workers: Option<Threads>,
+
+    #[arg(long, value_enum, help = listed("How log lines are written, to standard error", "text"), help_heading = "Log")]
+    pub(super) log_format: Option<log::Format>,
+
+    #[arg(long, value_enum, help = listed("What is logged; requests are at info", "info"), help_heading = "Log")]
+    pub(super) log_level: Option<LogLevel>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum LogLevel {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+}
+
+impl Settings {
+    /// These settings, and those of `base` where these say nothing.
+    pub(super) fn over(self, base: Self) -> Self {
+        Self {
+            listen: first_said(self.listen, base.listen),
+            dns: self.dns.or(base.dns),
+            domain: self.domain.or(base.domain),
+            dns_host: self.dns_host.or(base.dns_host),
+            dns_priority: self.dns_priority.or(base.dns_priority),
+            dns_weight: self.dns_weight.or(base.dns_weight),
+            dns_ttl: self.dns_ttl.or(base.dns_ttl),
+            activation_interval: self.activation_interval.or(base.activation_interval),
+            renewal_interval: self.renewal_interval.or(base.renewal_interval),
+            initial_count: first_said(self.initial_count, base.initial_count),
+            not_activated: self.not_activated || base.not_activated,
+            clock_offset: self.clock_offset.or(base.clock_offset),
+            lab_key: self.lab_key.or(base.lab_key),
+            seed: self.seed.or(base.seed),
+            max_connections: self.max_connections.or(base.max_connections),
+            max_connections_per_address: self
+                .max_connections_per_address
+                .or(base.max_connections_per_address),
+            max_open_calls: self.max_open_calls.or(base.max_open_calls),
+            max_buffered_per_connection: self
+                .max_buffered_per_connection
+                .or(base.max_buffered_per_connection),
+            max_buffered: self.max_buffered.or(base.max_buffered),
+            idle_timeout: self.idle_timeout.or(base.idle_timeout),
+            request_timeout: self.request_timeout.or(base.request_timeout),
+            write_timeout: self.write_timeout.or(base.write_timeout),
+            drain_timeout: self.drain_timeout.or(base.drain_timeout),
+            workers: self.workers.or(base.workers),
+            log_format: self.log_format.or(base.log_format),
+            log_level: self.log_level.or(base.log_level),
+        }
+    }
+}
+
+impl From<LogLevel> for LevelFilter {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Error => Self::ERROR,
+            LogLevel::Warn => Self::WARN,
+            LogLevel::Info => Self::INFO,
+            LogLevel::Debug => Self::DEBUG,
+        }
+    }
+}
+
+fn first_said<T>(first: Vec<T>, second: Vec<T>) -> Vec<T> {
+    if first.is_empty() { second } else { first }
+}
+
+/// Help with the default that holds when neither flag nor file says anything.
+fn listed(help: &str, default: impl std::fmt::Display) -> StyledStr {
+    format!("{help} [default: {default}]").into()
+}
+
+/// Domain of a lab that did not choose one.
+pub(super) const DOMAIN: &str = "lab.test";
+
+/// Name within the domain of a host that did not choose one.
+pub(super) const DNS_HOST: &str = "kms1";

@@ -1,0 +1,100 @@
+//! `kms-sim serve`: from flags and file to a running host, and to its end.
+
+mod arguments;
+mod plan;
+
+use std::io;
+use std::net::SocketAddr;
+
+use anyhow::Context;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{info, warn};
+
+use super::{file, output};
+use crate::dns::DnsServer;
+use crate::log;
+use crate::serve::Server;
+use crate::serve::config::raise_descriptor_limit;
+pub(super) use arguments::Arguments;
+use arguments::Settings;
+use plan::Plan;
+
+/// Serves until SIGTERM or SIGINT, then drains.
+///
+/// # Errors
+/// Bad flags or files, or anything that keeps the host from starting; nothing is then started.
+pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
+    raise_descriptor_limit();
+    let from_file = match &arguments.config {
+        Some(path) => file::load(path)?,
+        None => Settings::default(),
+    };
+    let plan = Plan::new(arguments.settings.over(from_file))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut signals = {
+        let _context = runtime.enter();
+        Signals::new().context("cannot listen for signals")?
+    };
+    let log = log::start(plan.log_level, plan.log_format, io::stderr())?;
+    for warning in &plan.warnings {
+        warn!("{warning}");
+    }
+    let (seed, workers) = (plan.config.seed, plan.config.workers);
+    let server = Server::start(plan.config)?;
+    let dns = match &plan.dns {
+        Some(dns) => Some(DnsServer::start(dns.address, dns.zone(server.addresses())?)?),
+        None => None,
+    };
+    info!(seed, workers, "started");
+    output::print(ready_lines(server.addresses(), dns.as_ref()).as_bytes())?;
+    let name = runtime.block_on(signals.end());
+    info!(signal = name, "stopping");
+    drop(dns);
+    let totals = server.shutdown();
+    info!(
+        connections = totals.connections,
+        connections_refused = totals.connections_refused,
+        requests = totals.requests,
+        requests_accepted = totals.requests_accepted,
+        foreign_keys = totals.foreign_keys,
+        peers_refused = totals.peers_refused,
+        "stopped"
+    );
+    drop(log);
+    Ok(())
+}
+
+/// One line per listener, for scripts that wait for it.
+fn ready_lines(addresses: &[SocketAddr], dns: Option<&DnsServer>) -> String {
+    let hosts = addresses.iter().map(|address| format!("listening on {address}\n"));
+    let dns = dns.map(|dns| format!("dns listening on {}\n", dns.address()));
+    hosts.chain(dns).collect()
+}
+
+/// The signals that end a host, and the one that does not.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// The name of the signal that asks for the end.
+    async fn end(&mut self) -> &'static str {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return "SIGTERM",
+                _ = self.interrupt.recv() => return "SIGINT",
+                _ = self.hang_up.recv() => info!("SIGHUP ignored"),
+            }
+        }
+    }
+}

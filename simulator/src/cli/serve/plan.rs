@@ -1,0 +1,209 @@
+//! What is going to be started: everything checked, nothing touched.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroUsize;
+
+use anyhow::bail;
+use nix::ifaddrs::getifaddrs;
+use tracing::level_filters::LevelFilter;
+
+use super::super::value::{DomainName, Time};
+use super::arguments::{DNS_HOST, DOMAIN, Settings};
+use crate::dns::{DEFAULT_TTL_S, HostRecord, Zone};
+use crate::log;
+use crate::model::HostPolicy;
+use crate::serve::config::{self, RESERVED_DESCRIPTORS};
+use crate::serve::{Limits, ServeConfig};
+
+/// A checked command line.
+pub(super) struct Plan {
+    pub(super) config: ServeConfig,
+    pub(super) dns: Option<DnsPlan>,
+    pub(super) log_format: log::Format,
+    pub(super) log_level: LevelFilter,
+    /// What is legal and probably not meant.
+    pub(super) warnings: Vec<String>,
+}
+
+/// The DNS server that leads clients to this host.
+#[derive(Debug)]
+pub(super) struct DnsPlan {
+    pub(super) address: SocketAddr,
+    domain: String,
+    host: String,
+    priority: u16,
+    weight: u16,
+    ttl_s: u32,
+}
+
+impl Plan {
+    /// # Errors
+    /// Settings that contradict each other.
+    pub(super) fn new(settings: Settings) -> anyhow::Result<Self> {
+        let mut warnings = Vec::new();
+        let dns = DnsPlan::new(&settings)?;
+        if dns.is_none() && (settings.domain.is_some() || settings.dns_host.is_some()) {
+            warnings.push("--domain and --dns-host have no effect without --dns".to_owned());
+        }
+        let log_format = settings.log_format.unwrap_or_default();
+        let log_level = settings.log_level.unwrap_or_default().into();
+        let config = serve_config(settings)?;
+        warnings.extend(descriptor_warning(config.limits.connections));
+        Ok(Self { config, dns, log_format, log_level, warnings })
+    }
+}
+
+fn serve_config(settings: Settings) -> anyhow::Result<ServeConfig> {
+    let default = ServeConfig::default();
+    let mut listen: Vec<SocketAddr> = settings.listen.iter().map(|endpoint| endpoint.0).collect();
+    if listen.is_empty() {
+        listen = default.listen;
+    }
+    check_distinct(&listen)?;
+    let policy = default.policy;
+    Ok(ServeConfig {
+        limits: limits(&settings),
+        listen,
+        workers: settings.workers.map_or(default.workers, |threads| threads.0),
+        lab_key: settings.lab_key.unwrap_or(default.lab_key),
+        policy: HostPolicy {
+            activated: !settings.not_activated,
+            activation_interval: settings.activation_interval.unwrap_or(policy.activation_interval),
+            renewal_interval: settings.renewal_interval.unwrap_or(policy.renewal_interval),
+        },
+        initial_counts: (settings.initial_count.iter())
+            .map(|count| (count.app_id, count.clients))
+            .collect(),
+        clock: settings.clock_offset.map_or(default.clock, |offset| offset.0),
+        seed: settings.seed.unwrap_or_else(rand::random),
+    })
+}
+
+fn limits(settings: &Settings) -> Limits {
+    let default = Limits::default();
+    let connections = settings.max_connections.map_or(default.connections, |count| count.0);
+    let time = |time: Option<Time>, default| time.map_or(default, |time| time.0);
+    Limits {
+        connections,
+        connections_per_address: settings
+            .max_connections_per_address
+            .map_or(connections, |count| count.0),
+        open_calls: settings.max_open_calls.map_or(default.open_calls, |count| count.0),
+        buffered_bytes_per_connection: settings
+            .max_buffered_per_connection
+            .map_or(default.buffered_bytes_per_connection, |bytes| bytes.0),
+        buffered_bytes: settings.max_buffered.map_or(default.buffered_bytes, |bytes| bytes.0),
+        idle_timeout: time(settings.idle_timeout, default.idle_timeout),
+        request_timeout: time(settings.request_timeout, default.request_timeout),
+        write_timeout: time(settings.write_timeout, default.write_timeout),
+        drain_timeout: time(settings.drain_timeout, default.drain_timeout),
+    }
+}
+
+fn check_distinct(listen: &[SocketAddr]) -> anyhow::Result<()> {
+    for (index, address) in listen.iter().enumerate() {
+        if address.port() != 0 && listen.iter().skip(index + 1).any(|other| other == address) {
+            bail!("listen: `{address}` is given twice");
+        }
+    }
+    Ok(())
+}
+
+fn descriptor_warning(connections: NonZeroUsize) -> Option<String> {
+    let limit = config::descriptor_limit();
+    let needed = connections.get().saturating_add(RESERVED_DESCRIPTORS);
+    (needed > limit).then(|| {
+        format!(
+            "max_connections: `{connections}` needs {needed} descriptors, and the limit of this \
+             process is {limit}; raise it with `ulimit -n`"
+        )
+    })
+}
+
+impl DnsPlan {
+    fn new(settings: &Settings) -> anyhow::Result<Option<Self>> {
+        let Some(endpoint) = settings.dns else {
+            return Ok(None);
+        };
+        let name = |name: &Option<DomainName>, default: &str| {
+            name.as_ref().map_or_else(|| default.to_owned(), |name| name.0.clone())
+        };
+        let plan = Self {
+            address: endpoint.0,
+            domain: name(&settings.domain, DOMAIN),
+            host: name(&settings.dns_host, DNS_HOST).trim_end_matches('.').to_owned(),
+            priority: settings.dns_priority.unwrap_or(0),
+            weight: settings.dns_weight.unwrap_or(0),
+            ttl_s: settings.dns_ttl.unwrap_or(DEFAULT_TTL_S),
+        };
+        // Everything about the names is known before anything is bound.
+        plan.zone(&[SocketAddr::from((Ipv4Addr::LOCALHOST, 1688))])?;
+        Ok(Some(plan))
+    }
+
+    /// The zone that leads to a host listening on `listeners`: one SRV record for each port.
+    ///
+    /// # Errors
+    /// Names that do not fit together.
+    pub(super) fn zone(&self, listeners: &[SocketAddr]) -> anyhow::Result<Zone> {
+        let mut zone = Zone::new(&self.domain)?.ttl_s(self.ttl_s)?;
+        let mut ports: Vec<u16> = listeners.iter().map(SocketAddr::port).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        for (index, port) in ports.into_iter().enumerate() {
+            let on_port = listeners.iter().filter(|listener| listener.port() == port);
+            let mut addresses: Vec<IpAddr> =
+                on_port.flat_map(|listener| reachable(listener.ip(), self.address.ip())).collect();
+            addresses.sort_unstable();
+            addresses.dedup();
+            // A name stands for one set of addresses: another port gets a name of its own.
+            let name = if index == 0 { self.host.clone() } else { format!("{}-{port}", self.host) };
+            zone = zone.host(HostRecord {
+                port,
+                priority: self.priority,
+                weight: self.weight,
+                ..HostRecord::new(name, addresses)
+            })?;
+        }
+        Ok(zone)
+    }
+}
+
+/// The addresses that lead to a listener. A wildcard stands for every address of the machine, or
+/// for loopback alone when the DNS server itself can be asked on loopback only.
+fn reachable(listener: IpAddr, dns: IpAddr) -> Vec<IpAddr> {
+    let listener = listener.to_canonical();
+    if !listener.is_unspecified() {
+        return vec![listener];
+    }
+    let families: &[IpAddr] = if listener.is_ipv6() {
+        &[IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]
+    } else {
+        &[IpAddr::V4(Ipv4Addr::LOCALHOST)]
+    };
+    let local = if dns.is_loopback() { Vec::new() } else { machine_addresses() };
+    let found: Vec<IpAddr> = (local.into_iter())
+        .filter(|address| families.iter().any(|family| family.is_ipv4() == address.is_ipv4()))
+        .collect();
+    if found.is_empty() { families.to_vec() } else { found }
+}
+
+/// The machine's own addresses, but for loopback and link-local ones.
+fn machine_addresses() -> Vec<IpAddr> {
+    let Ok(interfaces) = getifaddrs() else {
+        return Vec::new();
+    };
+    let addresses = interfaces.filter_map(|interface| {
+        let address = interface.address?;
+        let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
+        v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
+    });
+    addresses.filter(|address| !address.is_loopback() && !is_link_local(*address)).collect()
+}
+
+const fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    }
+}

@@ -26,11 +26,16 @@ impl Transmit {
         self.bytes.capacity()
     }
 
-    /// Marks `count` bytes as sent, and gives the memory back once all are.
+    /// Marks `count` bytes as sent, and gives the memory back once all are. A peer that never
+    /// lets the queue run empty costs no more: sent bytes are dropped once they are the larger
+    /// part, so that each byte moves at most once on average.
     pub(crate) fn sent(&mut self, count: usize) {
         self.sent = self.sent.saturating_add(count).min(self.bytes.len());
         if self.sent == self.bytes.len() {
             *self = Self::default();
+        } else if self.sent > self.backlog() {
+            self.bytes.drain(..self.sent);
+            self.sent = 0;
         }
     }
 
@@ -88,6 +93,21 @@ pub(crate) fn fragments(
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
+    use crate::rpc::Body;
+
+    #[test]
+    fn a_queue_that_never_runs_empty_does_not_grow() {
+        let packet = Packet::new(PfcFlags::WHOLE, 1, Body::Shutdown);
+        let mut transmit = Transmit::default();
+        transmit.push(&packet).unwrap();
+        for _ in 0..10_000 {
+            transmit.push(&packet).unwrap();
+            transmit.sent(16);
+            assert_eq!(transmit.backlog(), 16);
+            assert!(transmit.pending().starts_with(&[5, 0, 17, 3]), "whole PDUs, in order");
+        }
+        assert!(transmit.capacity() <= 128, "holds {} bytes", transmit.capacity());
+    }
 
     #[test]
     fn fragments_carry_multiples_of_sixteen_and_count_down_what_is_left() {

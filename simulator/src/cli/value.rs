@@ -121,7 +121,7 @@ impl FromStr for Bytes {
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bytes = self.0.get();
-        let unit = UNITS.iter().find(|(_, factor)| bytes % factor == 0);
+        let unit = UNITS.iter().find(|(_, factor)| bytes.is_multiple_of(*factor));
         match unit {
             Some((unit, factor)) => write!(f, "{}{unit}", bytes / factor),
             None => write!(f, "{bytes}"),

@@ -1,6 +1,7 @@
 //! Association groups, [C706] 12.6.3.1: shared by all connections of one server.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 
@@ -36,8 +37,8 @@ impl AssociationGroups {
         loop {
             state.last_number = state.last_number % NUMBER_MAX + 1;
             let id = MARK << NUMBER_BITS | state.last_number;
-            if !state.connections.contains_key(&id) {
-                state.connections.insert(id, 1);
+            if let Entry::Vacant(vacant) = state.connections.entry(id) {
+                vacant.insert(1);
                 return NonZeroU32::new(id).ok_or(Exhausted);
             }
         }

@@ -20,16 +20,16 @@ use kms_protocol::time::Instant;
 use kms_protocol::wire::ByteOrder;
 
 /// A client that is bound to the KMS interface.
-pub struct Client {
-    pub stream: TcpStream,
-    pub connection: Connection,
-    pub assoc_group_id: u32,
+pub(crate) struct Client {
+    pub(crate) stream: TcpStream,
+    pub(crate) connection: Connection,
+    pub(crate) assoc_group_id: u32,
     keys: LabKeys,
 }
 
 /// What a call came to.
 #[derive(Debug)]
-pub enum Reply {
+pub(crate) enum Reply {
     Answer(OpenResponse),
     Error(u32),
     Fault(Status),
@@ -39,11 +39,11 @@ pub enum Reply {
 
 impl Client {
     /// Connects and binds; `None` when the server closes before the bind is answered.
-    pub fn bind(address: SocketAddr) -> Option<Self> {
+    pub(crate) fn bind(address: SocketAddr) -> Option<Self> {
         Self::bind_on(connect(address), 0)
     }
 
-    pub fn bind_on(stream: TcpStream, group: u32) -> Option<Self> {
+    pub(crate) fn bind_on(stream: TcpStream, group: u32) -> Option<Self> {
         let mut client = Self {
             stream,
             connection: Connection::new(Config::default(), Instant::ZERO),
@@ -72,7 +72,7 @@ impl Client {
     }
 
     /// One exchange: the request sealed, sent, and its answer opened.
-    pub fn ask(&mut self, request: &Request) -> Reply {
+    pub(crate) fn ask(&mut self, request: &Request) -> Reply {
         let stub = self.stub(request);
         self.connection.call(1, 0, &stub).unwrap();
         if self.flush().is_err() {
@@ -82,7 +82,7 @@ impl Client {
     }
 
     /// Waits for the answer to `request`.
-    pub fn reply(&mut self, request: &Request) -> Reply {
+    pub(crate) fn reply(&mut self, request: &Request) -> Reply {
         loop {
             match self.connection.poll_event() {
                 Some(Event::Response { stub, byte_order, .. }) => {
@@ -106,7 +106,7 @@ impl Client {
     }
 
     /// The stub of a request, in NDR64.
-    pub fn stub(&self, request: &Request) -> Vec<u8> {
+    pub(crate) fn stub(&self, request: &Request) -> Vec<u8> {
         let mut payload = vec![0; request_len(request.version)];
         seal_request(&self.keys, request, &IV, &mut payload).unwrap();
         let mut stub = vec![0; Ndr::Ndr64.request_len(payload.len())];
@@ -115,24 +115,24 @@ impl Client {
     }
 
     /// Seals with another key from now on.
-    pub fn use_key(&mut self, key: &LabKey) {
+    pub(crate) fn use_key(&mut self, key: &LabKey) {
         self.keys = LabKeys::new(key);
     }
 
     /// Takes the bytes that are due to be sent.
-    pub fn take_output(&mut self) -> Vec<u8> {
+    pub(crate) fn take_output(&mut self) -> Vec<u8> {
         let bytes = self.connection.poll_transmit().to_vec();
         self.connection.transmitted(bytes.len());
         bytes
     }
 
-    pub fn flush(&mut self) -> std::io::Result<()> {
+    pub(crate) fn flush(&mut self) -> std::io::Result<()> {
         let bytes = self.take_output();
         self.stream.write_all(&bytes)
     }
 
     /// Reads once; false when the server has closed.
-    pub fn receive(&mut self) -> bool {
+    pub(crate) fn receive(&mut self) -> bool {
         let mut buffer = [0; 8192];
         match self.stream.read(&mut buffer) {
             Ok(0) => false,
@@ -141,18 +141,19 @@ impl Client {
                 true
             }
             Err(error) if is_closed(error.kind()) => false,
+            Err(error) if error.kind() == ErrorKind::Interrupted => true,
             Err(error) => panic!("no answer and no end: {error}"),
         }
     }
 
     /// Whether the server closes this connection, without sending anything more.
-    pub fn is_closed_by_server(&mut self) -> bool {
+    pub(crate) fn is_closed_by_server(&mut self) -> bool {
         !self.receive()
     }
 }
 
 impl Reply {
-    pub fn count(&self) -> u32 {
+    pub(crate) fn count(&self) -> u32 {
         match self {
             Self::Answer(opened) => opened.response.count,
             other => panic!("not an answer: {other:?}"),
@@ -161,7 +162,7 @@ impl Reply {
 }
 
 /// A connection on which a wait that would never end is a failure.
-pub fn connect(address: SocketAddr) -> TcpStream {
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
@@ -169,7 +170,7 @@ pub fn connect(address: SocketAddr) -> TcpStream {
 }
 
 /// Reads until the server closes.
-pub fn read_to_end(stream: &mut TcpStream) -> Vec<u8> {
+pub(crate) fn read_to_end(stream: &mut TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     match stream.read_to_end(&mut bytes) {
         Ok(_) => {}
@@ -187,7 +188,7 @@ fn is_closed(kind: ErrorKind) -> bool {
 }
 
 /// A well-formed request of client number `client`, with the machine's time.
-pub fn request(client: u8) -> Request {
+pub(crate) fn request(client: u8) -> Request {
     let product = windows();
     Request {
         version: Version::V6,
@@ -205,11 +206,11 @@ pub fn request(client: u8) -> Request {
     }
 }
 
-pub fn windows() -> &'static Product {
+pub(crate) fn windows() -> &'static Product {
     PRODUCTS.iter().find(|product| product.n_policy == 25).unwrap()
 }
 
-pub fn now() -> FileTime {
+pub(crate) fn now() -> FileTime {
     kms_simulator::serve::Clock::REAL.now()
 }
 

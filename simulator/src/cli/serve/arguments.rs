@@ -18,6 +18,7 @@ use crate::model::IntervalMinutes;
 use crate::serve::config;
 
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub(in super::super) struct Arguments {
     /// Read settings from this TOML file; its keys are these flags, with `_` for `-`. Flags win.
     #[arg(long, value_name = "FILE")]

@@ -75,8 +75,13 @@ fn serve_config(settings: Settings) -> anyhow::Result<ServeConfig> {
             .map(|count| (count.app_id, count.clients))
             .collect(),
         clock: settings.clock_offset.map_or(default.clock, |offset| offset.0),
-        seed: settings.seed.unwrap_or_else(rand::random),
+        seed: settings.seed.unwrap_or_else(drawn_seed),
     })
+}
+
+#[allow(clippy::disallowed_methods, reason = "the one seed, which is logged at the start")]
+fn drawn_seed() -> u64 {
+    rand::random()
 }
 
 fn limits(settings: &Settings) -> Limits {

@@ -104,7 +104,9 @@ fn relative(name: &DomainName, zone: &DomainName) -> String {
     }
     let cut = name.len().saturating_sub(zone.len() + 1);
     match name.split_at_checked(cut) {
-        Some((front, back)) if back.get(1..).is_some_and(|b| b.eq_ignore_ascii_case(&zone)) => {
+        Some((front, back))
+            if back.strip_prefix('.').is_some_and(|back| back.eq_ignore_ascii_case(&zone)) =>
+        {
             front.to_owned()
         }
         _ => name,

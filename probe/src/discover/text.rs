@@ -2,8 +2,9 @@
 
 use super::records::Creation;
 use super::{Discovery, Domain};
-use crate::dns::exchange::{Exchange, Transport};
+use crate::dns::exchange::{EdnsUse, Exchange, Outcome, Transport};
 use crate::dns::local::LocalAnswer;
+use crate::dns::message::Response;
 use crate::stage::resolve::{AddressSource, DnsCode, HostAnswer, Observation, ServiceRecord, View};
 
 /// The discovery for people to read.
@@ -143,36 +144,77 @@ fn order_tree(seed: u64, domain: &Domain) -> Tree {
 }
 
 fn observation_tree(observation: &Observation) -> Tree {
-    let about = ["target", "resolver"].iter().filter_map(|key| observation.values.get(key));
-    let what = ["canonical", "why", "error", "detail", "views", "os_answer"];
-    let what = what.iter().filter_map(|key| observation.values.get(key));
-    let words: Vec<&str> = about.chain(what).map(String::as_str).collect();
-    Tree::new(format!("{}  {}", observation.code, words.join("  ")))
+    let value = |key: &str| observation.values.get(key).map_or("", String::as_str);
+    let (target, resolver) = (value("target"), value("resolver"));
+    let words = match observation.code {
+        DnsCode::TargetUnresolved => format!("{target}: {} (says {resolver})", value("why")),
+        DnsCode::CnameTarget => {
+            format!("{target} is an alias for {}, which RFC 2782 forbids", value("canonical"))
+        }
+        DnsCode::PortZero => format!("the record for {target} has port 0"),
+        DnsCode::NoService => "a record with the target `.` stands beside others".to_owned(),
+        DnsCode::SplitView => value("views").to_owned(),
+        DnsCode::LocalOverride => format!(
+            "{target} is {} on this machine ({}) and {} in DNS",
+            value("os_answer"),
+            value("detail"),
+            value("dns_answer")
+        ),
+        _ => {
+            let about = format!("{resolver}, asked for {}", value("qname"));
+            let why = ["error", "detail"].iter().find_map(|key| observation.values.get(*key));
+            why.map_or(about.clone(), |why| format!("{about}: {why}"))
+        }
+    };
+    Tree::new(format!("{}  {words}", observation.code))
 }
 
+/// Transport, effort and time, and everything of the answer that is not a record.
 fn exchange_text(exchange: &Exchange) -> String {
-    let mut text = match exchange.transport {
-        Transport::Udp => "udp".to_owned(),
-        Transport::Tcp => "tcp".to_owned(),
+    let transport = match exchange.transport {
+        Transport::Udp => "udp",
+        Transport::Tcp => "tcp",
     };
     let plural = if exchange.attempts == 1 { "query" } else { "queries" };
-    let millis = exchange.elapsed_us / 1000;
-    let tenths = exchange.elapsed_us % 1000 / 100;
-    text.push_str(&format!(", {} {plural}, {millis}.{tenths} ms", exchange.attempts));
-    if let Some(octets) = exchange.answer_bytes {
-        text.push_str(&format!(", {octets} bytes"));
-    }
+    let (millis, tenths) = (exchange.elapsed_us / 1000, exchange.elapsed_us % 1000 / 100);
+    let mut parts =
+        vec![format!("{transport}, {} {plural}, {millis}.{tenths} ms", exchange.attempts)];
+    parts.extend(exchange.answer_bytes.map(|octets| format!("{octets} bytes")));
     if let Some(response) = &exchange.response {
-        text.push_str(if response.authoritative { ", authoritative" } else { "" });
-        for error in &response.extended_errors {
-            let name = error.name.unwrap_or("unregistered");
-            text.push_str(&format!(", EDE {} {name}", error.code));
-            if !error.text.is_empty() {
-                text.push_str(&format!(" `{}`", error.text));
-            }
-        }
+        parts.extend(response_parts(response));
     }
-    text
+    match exchange.edns {
+        EdnsUse::Refused => parts.push("EDNS refused".to_owned()),
+        EdnsUse::OnlyWithout => parts.push("answered only without EDNS".to_owned()),
+        EdnsUse::Unknown | EdnsUse::Answered | EdnsUse::Ignored => {}
+    }
+    parts.extend(exchange.strays.iter().map(|stray| format!("ignored: {}", stray.describe())));
+    match &exchange.outcome {
+        Outcome::Unreachable(error) => parts.push(error.to_string()),
+        Outcome::TruncatedNoTcp { tcp } => parts.push(tcp.to_string()),
+        Outcome::Malformed { detail } => parts.push(detail.clone()),
+        _ => {}
+    }
+    parts.join(", ")
+}
+
+fn response_parts(response: &Response) -> Vec<String> {
+    let mut parts = Vec::new();
+    if response.authoritative {
+        parts.push("authoritative".to_owned());
+    }
+    if response.referral {
+        parts.push("only refers to other servers".to_owned());
+    }
+    if let Some(negative) = &response.negative {
+        parts.push(format!("denied by zone {} for {} s", negative.zone, negative.ttl));
+    }
+    for error in &response.extended_errors {
+        let name = error.name.unwrap_or("unregistered");
+        let text = if error.text.is_empty() { String::new() } else { format!(" `{}`", error.text) };
+        parts.push(format!("EDE {} {name}{text}", error.code));
+    }
+    parts
 }
 
 fn creation_text(creation: &Creation, out: &mut String) {

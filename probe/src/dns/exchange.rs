@@ -299,7 +299,7 @@ impl<'a> Run<'a> {
 
     /// Sends one query under a fresh id. `Some` if it cannot be sent.
     async fn send(&mut self, socket: &UdpSocket, edns: bool) -> Option<Reply> {
-        let id = rand::random();
+        let id = unpredictable_id();
         let Some(query) = self.question.encode(id, edns) else {
             let detail = "the name cannot be put into a query".to_owned();
             return Some(Reply::Settled(Outcome::Malformed { detail }));
@@ -397,7 +397,7 @@ impl<'a> Run<'a> {
     async fn tcp(&mut self) -> Outcome {
         self.exchange.transport = Transport::Tcp;
         let edns = matches!(self.exchange.edns, EdnsUse::Answered | EdnsUse::Ignored);
-        let id = rand::random();
+        let id = unpredictable_id();
         let Some(query) = self.question.encode(id, edns) else {
             return Outcome::TruncatedNoTcp { tcp: TcpFailure::Closed };
         };
@@ -426,6 +426,12 @@ enum Taken {
     Reply(Reply),
     Stray,
     EdnsRefused,
+}
+
+/// A query id that an attacker off the path cannot guess (RFC 5452 section 4).
+#[allow(clippy::disallowed_methods, reason = "a seeded id could be guessed; none is in a report")]
+fn unpredictable_id() -> u16 {
+    rand::random()
 }
 
 fn unreachable(error: &io::Error, icmp: Option<IcmpError>) -> Reply {

@@ -1,7 +1,8 @@
 //! What this machine itself believes of a name: hosts file, caches and whatever else stands before
 //! DNS on it.
 
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::io;
+use std::net::{IpAddr, ToSocketAddrs};
 use std::thread;
 
 use hickory_proto::op::Query;
@@ -56,14 +57,22 @@ fn answer(host: DomainName, file: &Hosts) -> LocalAnswer {
         let query = Query::query(host.as_wire().clone(), record_type);
         file.lookup_static_host(&query).is_some()
     });
-    let found = (host.to_string().as_str(), 0).to_socket_addrs();
-    let (mut addresses, error) = match found {
-        Ok(found) => (found.map(|address: SocketAddr| address.ip()).collect(), None),
+    let (mut addresses, error) = match system_addresses(&host) {
+        Ok(addresses) => (addresses, None),
         Err(error) => (Vec::new(), Some(escape_text(&error.to_string(), MAX_ERROR_CHARS))),
     };
     addresses.sort_unstable();
     addresses.dedup();
     LocalAnswer { host, addresses, in_hosts_file, error }
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "what this machine's own programs are told is the question here"
+)]
+fn system_addresses(host: &DomainName) -> io::Result<Vec<IpAddr>> {
+    let found = (host.to_string().as_str(), 0).to_socket_addrs()?;
+    Ok(found.map(|address| address.ip()).collect())
 }
 
 /// Host names asked for at most in one go.

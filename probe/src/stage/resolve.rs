@@ -13,8 +13,11 @@
 //! decides; a resolver that fails is passed over, as clients do, and is reported beside.
 
 pub mod code;
+mod compare;
+mod endpoint;
 mod observe;
 pub mod view;
+mod words;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,7 +29,8 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 pub use code::DnsCode;
-pub use observe::{Endpoint, Observation};
+pub use endpoint::Endpoint;
+pub use observe::Observation;
 pub use view::{Address, AddressSource, HostAnswer, ServiceRecord, View};
 
 use crate::dns::exchange::Patience;

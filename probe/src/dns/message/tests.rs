@@ -144,3 +144,20 @@ fn both_address_families_are_told_apart() {
     assert!(record("192.0.2.1").is(RecordType::A) && !record("192.0.2.1").is(RecordType::Aaaa));
     assert!(record("2001:db8::1").is(RecordType::Aaaa) && !record("::1").is(RecordType::A));
 }
+
+/// The id is right, so that the whole message is read.
+#[test]
+fn no_changed_byte_makes_judging_panic() {
+    let mut message = answer_to(&question(), 7);
+    message.add_answer(srv_record("_vlmcs._tcp.corp.test", "kms1.corp.test"));
+    let whole = message.to_vec().unwrap();
+    for index in 2..whole.len() {
+        for value in 0..=u8::MAX {
+            let mut changed = whole.clone();
+            changed[index] = value;
+            if let Judgement::Answer(_, response) = question().judge(&[7], &changed) {
+                assert!(response.follow(&question().name, RecordType::Srv).1.len() < 2);
+            }
+        }
+    }
+}

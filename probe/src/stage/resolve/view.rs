@@ -114,7 +114,7 @@ impl View {
     pub fn is_definite(&self) -> bool {
         match &self.service {
             Some(service) => service.outcome().is_definite(),
-            None => self.hosts.iter().all(HostAnswer::is_definite),
+            None => self.code == DnsCode::Ok || self.hosts.iter().all(HostAnswer::is_definite),
         }
     }
 

@@ -1,0 +1,153 @@
+//! `discover`: the tree, the JSON, and records that do create what was missing.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use kms_probe::discover::{self, Discovery};
+use kms_probe::stage::resolve::DnsCode;
+
+use crate::skip::{self, Need};
+use crate::{daemon, fake, name, options};
+
+async fn discover(server: std::net::SocketAddr, domain: &str) -> Discovery {
+    let options =
+        discover::Options { domains: vec![name(domain)], resolve: options(&[server]), seed: 1 };
+    discover::run(&options).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_tree_shows_shares_priorities_and_addresses() {
+    let service = "_vlmcs._tcp.corp.test";
+    let server = fake::with_records(vec![
+        fake::srv(service, 90, 0, 1688, "backup.corp.test"),
+        fake::srv(service, 10, 75, 1688, "kms1.corp.test"),
+        fake::srv(service, 10, 25, 1688, "kms2.corp.test"),
+        fake::address("kms1.corp.test", "192.0.2.1"),
+        fake::address("kms2.corp.test", "2001:db8::2"),
+        fake::address("backup.corp.test", "192.0.2.3"),
+    ])
+    .await;
+    let discovery = discover(server, "corp.test").await;
+    let text = discover::text(&discovery);
+    for line in [
+        "corp.test  dns.ok",
+        "priority 10  (tried first)",
+        " 75.0%  kms1.corp.test:1688  weight 75  ttl 300",
+        " 25.0%  kms2.corp.test:1688  weight 25  ttl 300",
+        "2001:db8::2  ttl 300",
+        "priority 90  (only when all above have failed)",
+        "100.0%  backup.corp.test:1688  weight 0  ttl 300",
+        "one client's order (drawn with seed 1)",
+    ] {
+        assert!(text.contains(line), "no `{line}` in\n{text}");
+    }
+    let json = serde_json::to_value(&discovery).unwrap();
+    let domain = &json["domains"][0];
+    assert_eq!(domain["code"], "dns.ok");
+    assert_eq!(domain["facts"]["views"][0]["records"][0]["target"], "kms1.corp.test");
+    assert_eq!(domain["to_create"], serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn names_of_the_network_reach_text_and_json_escaped() {
+    let service = "_vlmcs._tcp.corp.test";
+    let server = fake::answering(move |query, answer| {
+        if fake::asked(query) == service {
+            let mut record = fake::srv(service, 0, 0, 1688, "x.test");
+            let labels = vec![&b"\x1b[31m$(reboot)"[..], b"test"];
+            let target = hickory_proto::rr::Name::from_labels(labels).unwrap();
+            let data = hickory_proto::rr::rdata::SRV::new(0, 0, 1688, target);
+            record.data = hickory_proto::rr::RData::SRV(data);
+            answer.add_answer(record);
+        } else {
+            fake::deny(answer, hickory_proto::op::ResponseCode::NXDomain, "test");
+        }
+    })
+    .await;
+    let discovery = discover(server, "corp.test").await;
+    let domain = &discovery.domains[0];
+    assert_eq!(domain.resolved.code, DnsCode::TargetUnresolved);
+    assert!(domain.to_create.is_empty(), "no command may hold that name");
+    let text = discover::text(&discovery);
+    assert!(text.contains(r"\027[31m\$\(reboot\).test:1688"), "{text}");
+    let json = serde_json::to_string(&discovery).unwrap();
+    assert!(!text.contains('\u{1b}') && !json.contains("\\u001b"));
+}
+
+#[tokio::test]
+async fn the_zone_that_denies_is_the_zone_to_change() {
+    let denied_by = async |zone: &'static str| {
+        let server = fake::answering(move |_, answer| {
+            fake::deny(answer, hickory_proto::op::ResponseCode::NXDomain, zone);
+        })
+        .await;
+        discover(server, "eu.corp.test").await.domains[0].to_create[0].clone()
+    };
+    let inside = denied_by("corp.test").await;
+    assert!(inside.windows.contains("-ZoneName 'corp.test' -Name '_vlmcs._tcp.eu'"), "{inside:?}");
+    for zone in ["test", "other.test"] {
+        let beyond = denied_by(zone).await;
+        assert!(
+            beyond.windows.contains("-ZoneName 'eu.corp.test' -Name '_vlmcs._tcp'"),
+            "{beyond:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_nsupdate_script_and_the_zone_line_create_the_record_in_bind() {
+    let needs = [Need::Tool("named"), Need::Tool("nsupdate")];
+    let test = "the_nsupdate_script_and_the_zone_line_create_the_record_in_bind";
+    if !skip::require(test, &needs) {
+        return;
+    }
+    let zones = "zone \"corp.test\" { type primary; file \"corp.zone\"; \
+                 allow-update { 127.0.0.1; }; };";
+    let server = daemon::bind("recursion no;", zones, "_vlmcs._tcp.corp.test").await;
+    let missing = discover(server.address, "new.corp.test").await;
+    assert_eq!(missing.domains[0].resolved.code, DnsCode::NxDomain);
+    let creation = &missing.domains[0].to_create[0];
+    update(&server, &creation.nsupdate);
+
+    // Now the example host has no address yet, and that record is offered too.
+    let dangling = discover(server.address, "new.corp.test").await;
+    assert_eq!(dangling.domains[0].resolved.code, DnsCode::TargetUnresolved);
+    update(&server, &format!("update add {}\nsend\n", dangling.domains[0].to_create[0].zone_line));
+    let whole = discover(server.address, "new.corp.test").await;
+    assert_eq!(whole.domains[0].resolved.code, DnsCode::Ok);
+    assert_eq!(whole.domains[0].resolved.endpoints[0].host, name("kms.new.corp.test"));
+
+    let by_line = &discover(server.address, "line.corp.test").await.domains[0].to_create[0];
+    update(&server, &format!("update add {}\nsend\n", by_line.zone_line));
+    let created = discover(server.address, "line.corp.test").await;
+    assert_eq!(created.domains[0].resolved.code, DnsCode::TargetUnresolved);
+}
+
+#[tokio::test]
+async fn the_dnsmasq_lines_create_the_records() {
+    let test = "the_dnsmasq_lines_create_the_records";
+    if !skip::require(test, &[Need::Tool("dnsmasq"), Need::Root]) {
+        return;
+    }
+    let ready = "_vlmcs._tcp.corp.test";
+    let mut lines = String::new();
+    for expected in [DnsCode::NxDomain, DnsCode::TargetUnresolved] {
+        let server = daemon::dnsmasq(&lines, ready).await;
+        let domain = &discover(server.address, "corp.test").await.domains[0];
+        assert_eq!(domain.resolved.code, expected);
+        lines.push_str(&domain.to_create[0].dnsmasq);
+        lines.push('\n');
+    }
+    let server = daemon::dnsmasq(&lines, ready).await;
+    let domain = &discover(server.address, "corp.test").await.domains[0];
+    assert_eq!(domain.resolved.code, DnsCode::Ok);
+}
+
+fn update(server: &daemon::Daemon, script: &str) {
+    let (ip, port) = (server.address.ip(), server.address.port());
+    let mut child = Command::new("nsupdate").stdin(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    write!(stdin, "server {ip} {port}\n{script}").unwrap();
+    drop(stdin);
+    assert!(child.wait().unwrap().success(), "{script}");
+}

@@ -2,4 +2,5 @@
 //!
 //! The tests themselves are in `tests/tests/`; what several of them share lives here.
 
+pub mod harness;
 pub mod skip;

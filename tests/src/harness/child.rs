@@ -1,0 +1,138 @@
+//! Child processes that end with the test that started them.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Instant;
+
+use super::PATIENCE;
+use super::server::until;
+use crate::skip::workspace_root;
+
+/// A running program. It is killed when dropped; nothing else ever is.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+/// What a finished program left.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// Its exit code; `None` when a signal ended it.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Running {
+    /// Starts a program whose standard error can be followed.
+    #[must_use]
+    pub fn start(command: &mut Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"));
+        let stderr = child.stderr.take().expect("stderr is piped");
+        Self { child, lines: follow(stderr) }
+    }
+
+    /// Waits for a line of standard error that contains `text`.
+    #[track_caller]
+    pub fn wait_for_line(&self, text: &str) {
+        let begun = Instant::now();
+        let mut seen = Vec::new();
+        while let Some(left) = PATIENCE.checked_sub(begun.elapsed()) {
+            match self.lines.recv_timeout(left) {
+                Ok(line) if line.contains(text) => return,
+                Ok(line) => seen.push(line),
+                Err(_) => break,
+            }
+        }
+        panic!("no line with `{text}` but: {seen:#?}");
+    }
+
+    /// Asks the program to end, as Ctrl-C does, and waits for it.
+    #[track_caller]
+    pub fn interrupt(mut self) -> ExitStatus {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-INT", &pid]).status().expect("kill runs");
+        assert!(sent.success(), "SIGINT for process {pid}");
+        self.wait()
+    }
+
+    fn wait(&mut self) -> ExitStatus {
+        let mut status = None;
+        until("the end of a child process", || {
+            status = self.child.try_wait().expect("a child of ours");
+            status.is_some()
+        });
+        status.expect("ended")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Fails only when it has ended already.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// Runs a program to its end.
+#[track_caller]
+#[must_use]
+pub fn run(command: &mut Command) -> Finished {
+    command.stdin(Stdio::null());
+    let output = command.output().unwrap_or_else(|e| panic!("cannot run {command:?}: {e}"));
+    Finished {
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// Runs a program that must succeed, and returns its standard output.
+#[track_caller]
+#[must_use]
+pub fn run_ok(command: &mut Command) -> String {
+    let finished = run(command);
+    assert_eq!(
+        finished.code,
+        Some(0),
+        "{command:?}\nstdout:\n{}\nstderr:\n{}",
+        finished.stdout,
+        finished.stderr
+    );
+    finished.stdout
+}
+
+/// A script of the folder `python`.
+#[must_use]
+pub fn script(name: &str) -> PathBuf {
+    let path: &Path = workspace_root();
+    path.join("tests/python").join(name)
+}
+
+/// Sends the lines of a child's standard error from a thread of their own, so that the child is
+/// never held up by a full pipe.
+fn follow(stderr: ChildStderr) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        let mut reader = BufReader::new(stderr);
+        let mut line = Vec::new();
+        while reader.by_ref().take(LINE_MAX).read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+            let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+            // A test that no longer waits has dropped its end.
+            sender.send(text).ok();
+            line.clear();
+        }
+    });
+    receiver
+}
+
+const LINE_MAX: u64 = 4096;

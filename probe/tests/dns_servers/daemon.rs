@@ -10,7 +10,7 @@ use std::time::Duration;
 use kms_probe::dns::exchange::{Outcome, Patience, exchange};
 use tempfile::TempDir;
 
-use crate::srv;
+use crate::{skip, srv};
 
 /// A running server; dropping it ends the process.
 pub(crate) struct Daemon {
@@ -71,7 +71,7 @@ pub(crate) async fn bind(options: &str, zones: &str, ready: &str) -> Daemon {
         );
         let path = folder.join("named.conf");
         fs::write(&path, config).unwrap();
-        let mut command = Command::new("named");
+        let mut command = Command::new(skip::tool("named").unwrap());
         command.args(["-g", "-4", "-n", "1", "-c"]).arg(path);
         command
     })
@@ -101,7 +101,7 @@ pub(crate) async fn knot() -> Daemon {
         );
         let path = folder.join("knot.conf");
         fs::write(&path, config).unwrap();
-        let mut command = Command::new("knotd");
+        let mut command = Command::new(skip::tool("knotd").unwrap());
         command.arg("-c").arg(path);
         command
     })
@@ -119,7 +119,7 @@ pub(crate) async fn dnsmasq(lines: &str, ready: &str) -> Daemon {
             address.ip()
         );
         fs::write(&path, config).unwrap();
-        let mut command = Command::new("dnsmasq");
+        let mut command = Command::new(skip::tool("dnsmasq").unwrap());
         command.args(["--keep-in-foreground", "--user=root", "--group=root", "--log-facility=-"]);
         command.arg(format!("--conf-file={}", path.display()));
         command

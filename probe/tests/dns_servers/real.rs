@@ -11,7 +11,7 @@ use crate::{ample, answers, daemon, fake, name, options, skip, srv};
 
 const BIND: &[Need] = &[Need::Tool("named"), Need::Tool("dig")];
 const KNOT: &[Need] = &[Need::Tool("knotd"), Need::Tool("dig")];
-const DNSMASQ: &[Need] = &[Need::Tool("dnsmasq"), Need::Tool("dig"), Need::Root];
+const DNSMASQ: &[Need] = &[Need::Tool("dnsmasq"), Need::Tool("dig")];
 
 /// Every name of the zone, over UDP and, for the 120 records, over TCP.
 async fn says_what_dig_says(server: SocketAddr, names: &[&str]) {

@@ -66,6 +66,7 @@ impl LabServer {
 /// # Panics
 /// When it does not within [`PATIENCE`].
 #[track_caller]
+#[allow(clippy::disallowed_methods, reason = "what other processes do can only be polled")]
 pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !condition() {

@@ -5,9 +5,14 @@
 //! prints, [`verdict`] turns facts into one row of its table (pure), and [`report`] shows them.
 //! Facts never know reports.
 
+pub mod check;
+pub mod cli;
 pub mod discover;
 pub mod dns;
+pub mod explain;
+pub mod lab;
 pub mod platform;
+pub mod report;
 pub mod stage;
 pub mod target;
 pub mod verdict;

@@ -11,6 +11,15 @@ use kms_protocol::kms::DEFAULT_PORT;
 use crate::dns::name::{DomainName, NameError, escape_text};
 use crate::platform::{self, SocketFacts};
 
+/// A target with the text that named it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// As it was given; empty for the search list.
+    pub text: String,
+    /// What it means.
+    pub target: Target,
+}
+
 /// A target, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -41,6 +50,22 @@ pub enum TargetError {
     Zone(String),
     /// A name that breaks the rules of DNS.
     Name(String, NameError),
+}
+
+impl Asked {
+    /// Understands `text`; bare names are hosts when `names_are_hosts`.
+    ///
+    /// # Errors
+    /// As [`Target::parse`].
+    pub fn parse(text: &str, names_are_hosts: bool) -> Result<Self, TargetError> {
+        Ok(Self { text: text.to_owned(), target: Target::parse(text, names_are_hosts)? })
+    }
+
+    /// No target: the search suffixes of this machine.
+    #[must_use]
+    pub const fn search_list() -> Self {
+        Self { text: String::new(), target: Target::SearchList }
+    }
 }
 
 impl Target {
@@ -79,17 +104,6 @@ impl Target {
             None if names_are_hosts => Self::Host(domain, DEFAULT_PORT),
             None => Self::Domain(domain),
         })
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address(address) => write!(f, "{address}"),
-            Self::Host(name, port) => write!(f, "{name}:{port}"),
-            Self::Domain(name) => write!(f, "{name}"),
-            Self::SearchList => f.write_str("(search suffixes)"),
-        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use kms_protocol::kms::product::Product;
+
 /// A positive time with its unit: `250ms`, `4s`, `1.5s`, `2m`.
 ///
 /// # Errors
@@ -34,6 +36,15 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         time if time > TIMEOUT_MAX => Err("at most 1h is wanted".to_owned()),
         time => Ok(time),
     }
+}
+
+/// A product of the catalogue by its name.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub(super) fn product(text: &str) -> Result<&'static Product, String> {
+    Product::by_name(text)
+        .ok_or_else(|| "no such product; `kms-sim catalog` lists their names".to_owned())
 }
 
 const TIMEOUT_MIN: Duration = Duration::from_millis(1);

@@ -37,7 +37,6 @@ const GENERAL: &[(&str, &str)] = &[
     ("address", "the address"),
     ("attempts", "every attempt"),
     ("canonical", "another name"),
-    ("closed_when", "without a byte of answer"),
     ("count", "too low"),
     ("detail", "see the facts"),
     ("dns_note", ""),
@@ -56,6 +55,12 @@ const GENERAL: &[(&str, &str)] = &[
     ("icmp_device", "that device"),
     ("icmp_sender", "a device on the path"),
     ("mac", "MAC, hash or HMAC"),
+    (
+        "missing_remedy",
+        "publish the SRV record `_vlmcs._tcp.<domain>. IN SRV 0 0 1688 <KMS host>.`, or let the KMS \
+         host publish it (`slmgr /sdns`, confirmed there by event 12294)",
+    ),
+    ("missing_why", "no KMS host is published there, or this is not the DNS server that knows it"),
     ("nak_reason", "a reason"),
     ("nak_remedy", "act on the reason: a limit asks for capacity, a protocol error for a capture"),
     (

@@ -1,10 +1,19 @@
 //! From facts to verdicts, one pure function per stage.
 
+mod bind;
+mod dns;
+mod kms;
+mod rpc;
 mod tcp;
 mod words;
 
+pub use bind::bind;
+pub use dns::{dns, dns_finding, dns_passed_over};
+pub use kms::kms;
+pub use rpc::rpc;
 pub use tcp::tcp;
 pub use words::duration;
+pub(crate) use words::{count, readable};
 
 use std::net::{IpAddr, SocketAddr};
 

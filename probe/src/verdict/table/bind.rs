@@ -23,7 +23,7 @@ pub static CLOSED: Row = Row {
     stage: Stage::Bind,
     severity: Severity::Critical,
     port_state: None,
-    cause: "{endpoint} accepted the connection and closed it {closed_when} when the RPC bind \
+    cause: "{endpoint} accepted the connection and closed it without a byte of answer when the RPC bind \
             arrived: the service there is not RPC or has reached a limit, or a proxy or inspecting \
             firewall ends what it does not know.",
     remedy: Some(

@@ -22,11 +22,10 @@ pub static NO_RESOLVER: Row = Row {
     stage: Stage::Dns,
     severity: Severity::Critical,
     port_state: None,
-    cause: "This machine has no DNS server or no search suffix to ask with ({detail}), so it cannot \
-            look for a KMS host.",
+    cause: "No DNS server is configured here ({detail}), so nobody can be asked for a KMS host.",
     remedy: Some(
-        "Configure DNS servers and suffix on the interface or in DHCP (options 6 and 15), or name \
-         them here with --resolver and a domain.",
+        "Configure DNS servers on the interface or in DHCP (option 6), or name one with \
+         --resolver.",
     ),
     client_sees: &[Seen {
         code: 0x8007_267C,
@@ -42,12 +41,8 @@ pub static NXDOMAIN: Row = Row {
     stage: Stage::Dns,
     severity: Severity::Critical,
     port_state: None,
-    cause: "{resolver} says that {qname} does not exist: no KMS host is published in {domain}, or \
-            this is not the DNS server that knows it{dns_note}.",
-    remedy: Some(
-        "Create `_vlmcs._tcp.{domain}. IN SRV 0 0 1688 <KMS host>.` or let the KMS host publish it \
-         (`slmgr /sdns`, confirmed there by event 12294){host_hint}.",
-    ),
+    cause: "{resolver} says that {qname} does not exist: {missing_why}{dns_note}.",
+    remedy: Some("{missing_remedy}{host_hint}."),
     client_sees: &[Seen {
         code: 0x8007_232B,
         place: "slmgr /ato",
@@ -63,10 +58,7 @@ pub static NODATA: Row = Row {
     severity: Severity::Critical,
     port_state: None,
     cause: "{resolver} knows the name {qname} but no record of the wanted type at it{dns_note}.",
-    remedy: Some(
-        "Add `_vlmcs._tcp.{domain}. IN SRV 0 0 1688 <KMS host>.` beside what is there, or let the \
-         KMS host publish it (`slmgr /sdns`){host_hint}.",
-    ),
+    remedy: Some("{missing_remedy}{host_hint}."),
     client_sees: &[Seen {
         code: 0x8007_251D,
         place: "slmgr /ato",

@@ -121,7 +121,7 @@ pub static CLOSED: Row = Row {
     stage: Stage::Kms,
     severity: Severity::Critical,
     port_state: None,
-    cause: "{endpoint} took small RPC calls and closed the connection {closed_when} when the KMS \
+    cause: "{endpoint} took small RPC calls and closed the connection without a byte of answer when the KMS \
             request arrived: the service gave up on it, or a device on the path ends it.",
     remedy: Some(
         "Look at the Key Management Service log of the host at this time: without an event 12290 \

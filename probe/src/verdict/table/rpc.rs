@@ -56,7 +56,7 @@ pub static CLOSED: Row = Row {
     stage: Stage::Rpc,
     severity: Severity::Critical,
     port_state: None,
-    cause: "{endpoint} accepted the RPC bind and closed the connection {closed_when} when the call \
+    cause: "{endpoint} accepted the RPC bind and closed the connection without a byte of answer when the call \
             arrived: the service or a device on the path ends calls.",
     remedy: Some(
         "Look at the Application log of the host at this time (sppsvc may have stopped), and \

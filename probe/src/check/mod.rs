@@ -1,0 +1,203 @@
+//! A check from end to end: look-ups first, then every address found, several at once.
+
+mod endpoint;
+mod entry;
+mod plan;
+
+pub use entry::{DnsFacts, Entry, NoDnsFacts, Report, StageFacts, StageReport, TcpFacts};
+
+use std::net::SocketAddr;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use kms_protocol::guid::Guid;
+use kms_protocol::kms::Version;
+use kms_protocol::kms::crypto::{LabKey, LabKeys};
+use kms_protocol::kms::product::{self, LAB_NAMESPACE, Product};
+
+use self::plan::{Planned, Probe};
+use crate::platform::{self, SocketFacts};
+use crate::stage::Stage;
+use crate::target::Asked;
+use crate::verdict::Verdict;
+
+/// How to check.
+#[derive(Clone)]
+pub struct Options {
+    /// The last stage to run.
+    pub depth: Stage,
+    /// DNS servers to ask in place of the machine's own.
+    pub resolvers: Vec<SocketAddr>,
+    /// How long each stage may take.
+    pub timeouts: Timeouts,
+    /// The only address family to use.
+    pub family: Option<Family>,
+    /// Whether the operating system is asked for host names beside DNS.
+    pub ask_system: bool,
+    /// What to ask at depth kms.
+    pub kms: KmsOptions,
+}
+
+/// How long each stage may take, whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// All look-ups of one target.
+    pub dns: Duration,
+    /// Connect.
+    pub tcp: Duration,
+    /// Bind.
+    pub bind: Duration,
+    /// Call of an operation that does not exist.
+    pub rpc: Duration,
+    /// KMS exchange.
+    pub kms: Duration,
+}
+
+/// IPv4 or IPv6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+/// What to ask at depth kms.
+#[derive(Clone)]
+pub struct KmsOptions {
+    /// The lab's keys.
+    pub keys: LabKeys,
+    /// Whether the host must share them.
+    pub expect_lab: bool,
+    /// Protocol version.
+    pub version: Version,
+    /// Product to ask for.
+    pub product: &'static Product,
+    /// Client machine id.
+    pub cmid: Guid,
+}
+
+/// Checks every target. No target at all means the search suffixes of this machine.
+///
+/// # Errors
+/// Only this program's own failures: an unreadable resolver configuration, no descriptors.
+pub fn run(targets: &[Asked], options: &Options) -> anyhow::Result<Report> {
+    let started = jiff::Timestamp::now().to_string();
+    let planned = plan::plan(targets, options)?;
+    let entries = run_all(planned, options)?;
+    Ok(Report { started, entries })
+}
+
+fn run_all(planned: Vec<Planned>, options: &Options) -> anyhow::Result<Vec<Entry>> {
+    let probes = planned.iter().filter(|planned| matches!(planned, Planned::Probe(_))).count();
+    if probes <= 1 {
+        // One conversation needs no second thread.
+        return planned.into_iter().map(|planned| run_one(planned, options)).collect();
+    }
+    let slots: Vec<_> = planned.into_iter().map(|planned| Mutex::new(Some(planned))).collect();
+    let results: Vec<_> = slots.iter().map(|_| Mutex::new(None)).collect();
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..probes.min(PROBES_AT_ONCE_MAX) {
+            scope.spawn(|| {
+                while let index = next.fetch_add(1, Ordering::Relaxed)
+                    && let Some(slot) = slots.get(index)
+                {
+                    let planned = slot.lock().ok().and_then(|mut slot| slot.take());
+                    let result = planned.map(|planned| run_one(planned, options));
+                    if let Some(mut place) = results.get(index).and_then(|r| r.lock().ok()) {
+                        *place = result;
+                    }
+                }
+            });
+        }
+    });
+    results.into_iter().filter_map(|result| result.into_inner().ok().flatten()).collect()
+}
+
+fn run_one(planned: Planned, options: &Options) -> anyhow::Result<Entry> {
+    let Probe { target, host, address, mut stages, findings } = match planned {
+        Planned::Done(entry) => return Ok(*entry),
+        Planned::Probe(probe) => *probe,
+    };
+    let verdict = endpoint::run(&host, address, options, &mut stages)?;
+    Ok(Entry {
+        target,
+        host: Some(host),
+        port: Some(address.port()),
+        address: Some(address.ip()),
+        stages,
+        verdict,
+        findings,
+    })
+}
+
+impl Options {
+    /// Whether the stage after `stage` runs.
+    fn goes_beyond(&self, stage: Stage, verdict: &Verdict) -> bool {
+        self.depth > stage && verdict.lets_continue()
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            depth: Stage::Rpc,
+            resolvers: Vec::new(),
+            timeouts: Timeouts::all(TIMEOUT_DEFAULT),
+            family: None,
+            ask_system: true,
+            kms: KmsOptions::new(&LabKey::DEFAULT),
+        }
+    }
+}
+
+impl Timeouts {
+    /// The same for every stage.
+    #[must_use]
+    pub const fn all(timeout: Duration) -> Self {
+        Self { dns: timeout, tcp: timeout, bind: timeout, rpc: timeout, kms: timeout }
+    }
+}
+
+impl KmsOptions {
+    /// A Windows client that asks under `key` with version 6, as this machine: repeated checks
+    /// count once.
+    #[must_use]
+    pub fn new(key: &LabKey) -> Self {
+        let machine = platform::current().machine_id().unwrap_or_default();
+        let name = [machine.as_bytes(), &key.fingerprint()].concat();
+        Self {
+            keys: LabKeys::new(key),
+            expect_lab: false,
+            version: Version::V6,
+            product: product::DEFAULT,
+            cmid: Guid::v5(&LAB_NAMESPACE, &name),
+        }
+    }
+}
+
+impl Family {
+    /// Whether `address` is of this family.
+    #[must_use]
+    pub const fn has(self, address: &SocketAddr) -> bool {
+        matches!((self, address), (Self::V4, SocketAddr::V4(_)) | (Self::V6, SocketAddr::V6(_)))
+    }
+
+    /// `IPv4` or `IPv6`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::V4 => "IPv4",
+            Self::V6 => "IPv6",
+        }
+    }
+}
+
+/// Time for each stage unless set otherwise: long enough for several SYNs.
+pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(4);
+
+/// Conversations at the same time.
+const PROBES_AT_ONCE_MAX: usize = 32;

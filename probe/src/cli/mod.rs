@@ -1,0 +1,247 @@
+//! From the command line to an exit code: 0 healthy, 1 something is wrong, 2 usage or this
+//! program's own failure.
+
+mod args;
+mod values;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, anyhow, bail};
+use clap::{CommandFactory as _, Parser as _};
+use kms_protocol::kms::Version;
+use kms_protocol::kms::crypto::LabKey;
+use serde::Serialize;
+
+use self::args::{
+    CheckArgs, Cli, Command, DiscoverArgs, ExplainArgs, Format, KmsArgs, KmsVersion, LabArgs,
+    TimeoutArgs,
+};
+use crate::check::{self, Family, KmsOptions, Timeouts};
+use crate::dns::system::SystemConfig;
+use crate::report::{self, Style, json};
+use crate::stage::{Stage, resolve};
+use crate::target::{Asked, Target};
+use crate::verdict::Severity;
+use crate::{discover, explain, lab};
+
+/// Runs the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    match run(cli.command, &mut io::stdout().lock()) {
+        Ok(Outcome::Healthy) => ExitCode::SUCCESS,
+        Ok(Outcome::Wrong) => ExitCode::from(1),
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let message = report::escape(&format!("{error:#}")).into_owned();
+            let _nowhere_to_complain = writeln!(io::stderr(), "kms-probe: {message}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// What a command found.
+enum Outcome {
+    Healthy,
+    Wrong,
+}
+
+impl Outcome {
+    fn of(healthy: bool) -> Self {
+        if healthy { Self::Healthy } else { Self::Wrong }
+    }
+}
+
+fn run(command: Command, out: &mut dyn Write) -> anyhow::Result<Outcome> {
+    match command {
+        Command::Check(args) => run_check(&args, out),
+        Command::Discover(args) => run_discover(args, out),
+        Command::Explain(args) => run_explain(&args, out),
+        Command::Lab(args) => run_lab(&args, out),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), PROGRAM, &mut script);
+            out.write_all(&script)?;
+            Ok(Outcome::Healthy)
+        }
+        Command::Man { command } => run_man(command.as_deref(), out),
+    }
+}
+
+fn run_check(args: &CheckArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
+    let options = check::Options {
+        depth: args.depth.into(),
+        resolvers: args.resolvers.resolvers.clone(),
+        timeouts: timeouts(&args.timeouts),
+        family: match (args.ipv4, args.ipv6) {
+            (true, _) => Some(Family::V4),
+            (_, true) => Some(Family::V6),
+            (false, false) => None,
+        },
+        kms: kms_options(&args.kms),
+        ..check::Options::default()
+    };
+    let targets = targets(args, &options)?;
+    let report = check::run(&targets, &options)?;
+    match args.format.format {
+        Format::Json => json::write(&json::CheckJson(&report), out)?,
+        Format::Text => write_text(out, &report::text::check(&report, Style::of_stdout()))?,
+    }
+    Ok(Outcome::of(report.severity() < Severity::from(args.fail_on)))
+}
+
+/// Every target is understood before anything is sent.
+fn targets(args: &CheckArgs, options: &check::Options) -> anyhow::Result<Vec<Asked>> {
+    let mut targets: Vec<Asked> = Vec::new();
+    for text in &args.targets {
+        let asked = Asked::parse(text, args.host)?;
+        if let Target::Address(address) = asked.target {
+            if let Some(family) = options.family.filter(|family| !family.has(&address)) {
+                bail!(
+                    "`{address}` is not an {} address, and no other was asked for",
+                    family.name()
+                );
+            }
+            if options.depth == Stage::Dns {
+                bail!("an address needs no DNS, so --depth dns has nothing to check: `{address}`");
+            }
+        }
+        if !targets.iter().any(|known| known.target == asked.target) {
+            targets.push(asked);
+        }
+    }
+    Ok(targets)
+}
+
+fn timeouts(args: &TimeoutArgs) -> Timeouts {
+    let all = Timeouts::all(args.timeout);
+    Timeouts {
+        dns: args.dns_timeout.unwrap_or(all.dns),
+        tcp: args.tcp_timeout.unwrap_or(all.tcp),
+        bind: args.bind_timeout.unwrap_or(all.bind),
+        rpc: args.rpc_timeout.unwrap_or(all.rpc),
+        kms: args.kms_timeout.unwrap_or(all.kms),
+    }
+}
+
+fn kms_options(args: &KmsArgs) -> KmsOptions {
+    KmsOptions {
+        expect_lab: args.expect_lab,
+        version: match args.kms_version {
+            KmsVersion::V4 => Version::V4,
+            KmsVersion::V5 => Version::V5,
+            KmsVersion::V6 => Version::V6,
+        },
+        product: args.product,
+        ..KmsOptions::new(&args.lab_key.unwrap_or(LabKey::DEFAULT))
+    }
+}
+
+#[derive(Serialize)]
+struct Versioned<'a, T> {
+    schema_version: u32,
+    tool: json::Tool,
+    #[serde(flatten)]
+    content: &'a T,
+}
+
+fn write_json(content: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    let schema_version = json::SCHEMA_VERSION;
+    json::write(&Versioned { schema_version, tool: json::Tool::THIS, content }, out)
+}
+
+fn run_discover(args: DiscoverArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
+    let system = match SystemConfig::load() {
+        Ok(system) => system,
+        Err(_) if !args.resolvers.resolvers.is_empty() => SystemConfig::default(),
+        Err(error) => return Err(error.into()),
+    };
+    if args.domains.is_empty() && system.search.is_empty() {
+        bail!("no domain given, and `{}` has no search suffix to look in", system.source);
+    }
+    let resolve = resolve::Options::new(system, &args.resolvers.resolvers, args.timeout);
+    let options = discover::Options { domains: args.domains, resolve, seed: args.seed };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the DNS client")?;
+    let discovery = runtime.block_on(discover::run(&options))?;
+    match args.format.format {
+        Format::Json => write_json(&discovery, out)?,
+        Format::Text => write_text(out, &discover::text(&discovery))?,
+    }
+    Ok(Outcome::of(discovery.chosen().is_some()))
+}
+
+fn run_explain(args: &ExplainArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
+    let query = explain::parse(&args.code)?;
+    let explanation = explain::explain(&args.code, &query);
+    match args.format.format {
+        Format::Json => write_json(&explanation, out)?,
+        Format::Text => {
+            write_text(out, &report::explain::text(&explanation, Style::of_stdout()))?;
+        }
+    }
+    Ok(Outcome::of(!explanation.matches.is_empty()))
+}
+
+fn run_lab(args: &LabArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
+    let format = args.format.format;
+    let style = Style::of_stdout();
+    if format == Format::Text {
+        write_text(out, &lab::opening(style))?;
+    }
+    let tour = lab::run(|step| {
+        if format == Format::Text {
+            write_text(out, &lab::text(step, style))?;
+        }
+        Ok(())
+    })?;
+    match format {
+        Format::Json => write_json(&tour.shape(), out)?,
+        Format::Text => write_text(out, &lab::closing(&tour, style))?,
+    }
+    Ok(Outcome::of(tour.all_as_expected()))
+}
+
+fn run_man(command: Option<&str>, out: &mut dyn Write) -> anyhow::Result<Outcome> {
+    let mut program = Cli::command();
+    program.build();
+    let page = match command {
+        None => clap_mangen::Man::new(program),
+        Some(name) => {
+            let found = program.find_subcommand(name).cloned();
+            let found = found.ok_or_else(|| anyhow!("no such command: `{name}`"))?;
+            let title = format!("{PROGRAM}-{}", found.get_name());
+            clap_mangen::Man::new(found.display_name(title))
+        }
+    };
+    let mut text = Vec::new();
+    page.render(&mut text)?;
+    out.write_all(&text)?;
+    Ok(Outcome::Healthy)
+}
+
+fn write_text(out: &mut dyn Write, text: &str) -> anyhow::Result<()> {
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
+}
+
+/// Help and version go to standard output and are no failure.
+fn usage(error: &clap::Error) -> ExitCode {
+    let _nowhere_to_complain = error.print();
+    if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
+}
+
+/// The reader of the output has gone: nothing is wrong here.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+    })
+}
+
+const PROGRAM: &str = "kms-probe";

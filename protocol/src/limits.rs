@@ -13,9 +13,6 @@ pub const BIND_MAX: usize = 65_535;
 /// Largest reassembled request or response stub, in bytes.
 pub const REASSEMBLED_MAX: usize = 0x40_0000;
 
-/// Largest `auth_length` in an auth3 PDU, in bytes.
-pub const AUTH_LENGTH_MAX: u16 = 4096;
-
 /// Calls of one connection that may wait for an answer at once.
 pub const OPEN_CALLS_MAX: usize = 16;
 

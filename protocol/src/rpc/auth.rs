@@ -19,7 +19,7 @@ pub struct AuthTrailer<'a> {
     pub reserved: u8,
     /// Which security context of the connection.
     pub context_id: u32,
-    /// The credentials, `auth_length` bytes.
+    /// The credentials, `auth_length` bytes; at least one, as 0 says that there is no trailer.
     pub credentials: &'a [u8],
 }
 
@@ -88,6 +88,10 @@ impl<'a> AuthTrailer<'a> {
             let at = writer.offset();
             let expected = Expected::MultipleOf(4);
             return Err(Misuse::new(at, "auth trailer offset", at as u64, expected));
+        }
+        if self.credentials.is_empty() {
+            // An `auth_length` of 0 says that there is no trailer at all.
+            return Err(Misuse::new(10, "auth_length", 0, Expected::AtLeast(1)));
         }
         writer.u8("auth_type", self.auth_type.0)?;
         writer.u8("auth_level", self.level.0)?;

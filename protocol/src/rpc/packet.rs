@@ -89,7 +89,7 @@ impl<'a> Packet<'a> {
     ///
     /// # Errors
     /// [`Misuse`] when the buffer is too small, a count or length has no room in its field, or
-    /// the trailer would not be aligned.
+    /// the trailer would not be aligned or has no credentials.
     pub fn encode(&self, buffer: &mut [u8]) -> Result<usize, Misuse> {
         let len = self.encoded_len();
         let frag_length = length_u16(8, "frag_length", len)?;
@@ -162,7 +162,10 @@ impl<'a> Body<'a> {
                 let body = Response::decode(reader)?;
                 Self::Response(Response { stub: without_padding(body.stub, header, auth)?, ..body })
             }
-            PduType::FAULT => Self::Fault(Fault::decode(reader)?),
+            PduType::FAULT => {
+                let body = Fault::decode(reader)?;
+                Self::Fault(Fault { rest: without_padding(body.rest, header, auth)?, ..body })
+            }
             PduType::BIND => Self::Bind(Bind::decode(reader)?),
             PduType::BIND_ACK => Self::BindAck(BindAck::decode(reader)?),
             PduType::BIND_NAK => Self::BindNak(BindNak::decode(reader)?),
@@ -203,6 +206,9 @@ impl<'a> Body<'a> {
     }
 }
 
+/// What precedes the padding before a trailer. Only PDUs that end in free bytes need it: the
+/// padding of the others is whatever lies behind their last field, and old servers announce
+/// random numbers for it.
 fn without_padding<'a>(
     stub: &'a [u8],
     header: &Header,
@@ -219,4 +225,68 @@ fn without_padding<'a>(
 fn length_u16(offset: usize, field: &'static str, len: usize) -> Result<u16, Misuse> {
     u16::try_from(len)
         .map_err(|_| Misuse::new(offset, field, len as u64, Expected::AtMost(u64::from(u16::MAX))))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::super::{AuthLevel, AuthType, Status};
+    use super::*;
+
+    const AUTH: AuthTrailer<'_> = AuthTrailer {
+        auth_type: AuthType::SPNEGO,
+        level: AuthLevel::CONNECT,
+        pad_length: 0,
+        reserved: 0,
+        context_id: 0,
+        credentials: b"12345678",
+    };
+
+    #[test]
+    fn auth_padding_is_no_part_of_what_a_request_response_or_fault_ends_with() {
+        let content = b"abcde";
+        let bodies = [
+            Body::Request(Request {
+                alloc_hint: 5,
+                context_id: 0,
+                opnum: 0,
+                object: None,
+                stub: content,
+            }),
+            Body::Response(Response {
+                alloc_hint: 5,
+                context_id: 0,
+                cancel_count: 0,
+                stub: content,
+            }),
+            Body::Fault(Fault { rest: content, ..Fault::new(0, Status::ACCESS_DENIED) }),
+        ];
+        for body in bodies {
+            let auth = Some(AuthTrailer { pad_length: 3, ..AUTH });
+            let packet = Packet { auth, ..Packet::new(PfcFlags::WHOLE, 1, body) };
+            let mut bytes = [0; 64];
+            let len = packet.encode(&mut bytes).unwrap();
+            let decoded = Packet::decode(bytes.get(..len).unwrap()).unwrap();
+            assert_eq!((decoded.body, decoded.auth), (body, auth));
+        }
+    }
+
+    #[test]
+    fn a_trailer_without_credentials_or_alignment_is_the_callers_error() {
+        let packet = Packet::new(PfcFlags::WHOLE, 1, Body::Shutdown);
+        let empty = Packet { auth: Some(AuthTrailer { credentials: &[], ..AUTH }), ..packet };
+        let refused = Misuse::new(10, "auth_length", 0, Expected::AtLeast(1));
+        assert_eq!(empty.encode(&mut [0; 64]), Err(refused));
+        let skewed = Packet { auth: Some(AuthTrailer { pad_length: 2, ..AUTH }), ..packet };
+        let refused = Misuse::new(18, "auth trailer offset", 18, Expected::MultipleOf(4));
+        assert_eq!(skewed.encode(&mut [0; 64]), Err(refused));
+    }
+
+    #[test]
+    fn bytes_beside_the_announced_length_are_malformed() {
+        let bytes = [5, 0, 17, 3, 0x10, 0, 0, 0, 16, 0, 0, 0, 1, 0, 0, 0, 0xff];
+        assert!(Packet::decode(bytes.get(..16).unwrap()).is_ok());
+        let expected = Malformed::new(8, "frag_length", 16, Expected::Exactly(17));
+        assert_eq!(Packet::decode(&bytes), Err(expected));
+    }
 }

@@ -120,13 +120,13 @@ impl<'a> Reader<'a> {
         Ok(Guid::from_wire(self.array(field)?, self.order))
     }
 
-    /// Skips up to the next multiple of `alignment`, counted from offset 0. Content is not looked
-    /// at: peers leave random bytes in their padding.
+    /// Skips up to the next multiple of `alignment` (a power of two), counted from offset 0.
+    /// Content is not looked at: peers leave random bytes in their padding.
     ///
     /// # Errors
     /// [`Malformed`] when the bytes end before it.
     pub fn align(&mut self, field: &'static str, alignment: usize) -> Result<(), Malformed> {
-        let pad = self.offset.next_multiple_of(alignment).saturating_sub(self.offset);
+        let pad = self.offset.wrapping_neg() & alignment.wrapping_sub(1);
         self.take(field, pad).map(drop)
     }
 
@@ -190,5 +190,6 @@ mod tests {
         reader.align("pad", 4).unwrap();
         assert_eq!(reader.u8("value").unwrap(), 7);
         assert!(reader.finish("end").is_ok());
+        assert!(Reader::at(&[], usize::MAX, ByteOrder::Little).align("pad", 8).is_err());
     }
 }

@@ -94,12 +94,14 @@ impl<'a> Writer<'a> {
         self.bytes(field, &value.to_wire(self.order))
     }
 
-    /// Writes zeros up to the next multiple of `alignment`, counted from offset 0.
+    /// Writes zeros up to the next multiple of `alignment` (a power of two), counted from
+    /// offset 0.
     ///
     /// # Errors
     /// [`Misuse`] when the buffer is too small.
     pub fn align(&mut self, field: &'static str, alignment: usize) -> Result<(), Misuse> {
-        while !self.offset.is_multiple_of(alignment) {
+        let pad = self.offset.wrapping_neg() & alignment.wrapping_sub(1);
+        for _ in 0..pad {
             self.u8(field, 0)?;
         }
         Ok(())

@@ -57,8 +57,9 @@ impl OpenCalls {
         Some(Answered { context_id: call.context_id, wanted: !call.orphaned })
     }
 
-    pub(super) fn contains(&self, call_id: u32) -> bool {
-        self.0.iter().any(|call| call.call_id == call_id)
+    /// Whether an answer to such a call is still wanted.
+    pub(super) fn wants(&self, call_id: u32) -> bool {
+        self.0.iter().any(|call| call.call_id == call_id && !call.orphaned)
     }
 
     /// Marks a call as abandoned; false when there is no such call.

@@ -172,11 +172,12 @@ impl Connection {
         self.transmit.sent(count);
     }
 
-    /// When to call `handle_timeout`, and what it will mean; `None` while only the caller's own
-    /// answers are waited for. Changes with every `handle_*` call, event and answer.
+    /// When to call `handle_timeout`, and what it will mean; `None` while only the caller is waited
+    /// for: its decision on a bind, its answers, or its sending of the last bytes, which it has to
+    /// bound itself. Changes with every `handle_*` call, event and answer.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, TimeoutReason)> {
-        if self.phase == Phase::Closing {
+        if matches!(self.phase, Phase::AwaitGroup | Phase::Closing) {
             return None;
         }
         if let Some(since) = self.arriving_since {
@@ -414,7 +415,9 @@ impl Connection {
     fn note_arrival(&mut self) {
         let unread = self.consumed < self.received.len() || self.partial.is_some();
         let blocked_here = self.phase == Phase::AwaitGroup || !self.may_start_call();
-        self.arriving_since = match unread && !blocked_here && self.phase != Phase::Closing {
+        // What was left unfinished at the peer's end of stream will not arrive any more.
+        let over = self.phase == Phase::Closing || self.peer_finished;
+        self.arriving_since = match unread && !blocked_here && !over {
             true => self.arriving_since.or(Some(self.now)),
             false => None,
         };

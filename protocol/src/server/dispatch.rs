@@ -124,7 +124,7 @@ impl Connection {
                 let reason = BindNakReason::NOT_SPECIFIED;
                 Step::Event(self.refuse_bind_with(header.call_id, reason, close))
             }
-            Body::CoCancel if self.open.contains(header.call_id) => {
+            Body::CoCancel if self.open.wants(header.call_id) => {
                 Step::Event(Event::Cancelled { call_id: header.call_id })
             }
             Body::Orphaned if self.open.orphan(header.call_id) => {

@@ -72,7 +72,7 @@ fn run_all() -> BTreeMap<String, Option<String>> {
 
 fn suite() -> Command {
     let mut command = Command::new(skip::python("samba").unwrap());
-    command.arg(script("samba_raw_protocol.py"));
+    command.arg("-B").arg(script("samba_raw_protocol.py"));
     command
 }
 

@@ -37,7 +37,7 @@ pub fn request(version: Version) -> Request {
 pub fn payload(request: &Request) -> Vec<u8> {
     let mut bytes = vec![0; 512];
     let keys = LabKeys::new(&LabKey::DEFAULT);
-    let len = seal_request(&keys, request, &[0x5a; 16], &mut bytes).expect("seals");
+    let len = seal_request(&keys, request, &REQUEST_IV, &mut bytes).expect("seals");
     bytes.truncate(len);
     bytes
 }
@@ -101,6 +101,9 @@ pub fn assert_refused32(stub: &[u8], hresult: u32) {
     expected.extend(hresult.to_le_bytes());
     assert_eq!(stub, expected, "null pointer and HRESULT {hresult:#010x}");
 }
+
+/// The IV of every sealed payload: tests compare, and need no secret.
+pub const REQUEST_IV: [u8; 16] = [0x5a; 16];
 
 /// The HRESULT for a payload that cannot be verified.
 pub const INVALID_DATA: u32 = 0x8007_000D;

@@ -80,19 +80,20 @@ fn case_19_presentation_ctx_no_ndr64() {
     let ack = client.ask(&bind(0, &[element(54321, ZERO, &[ZERO])])).bind_ack(0, WHOLE);
     assert_eq!(ack.results, [UNKNOWN_INTERFACE]);
     let (c3, c4, c5) = (kms32(3), kms32(4), kms32(5));
-    let steps: [(u32, Vec<Vec<u8>>, &[_], &[u16]); 8] = [
-        (0, vec![kms32(0)], &[accepted(NDR32)], &[0]),
-        (1, vec![element(1, KMS, &[ZERO, NDR32])], &[accepted(NDR32)], &[0, 1]),
-        (2, vec![element(2, KMS, &[NDR32, NDR32])], &[accepted(NDR32)], &[0, 1, 2]),
-        (34, vec![c3.clone(), c4.clone()], &[accepted(NDR32), NO_SYNTAX], &[3]),
-        (43, vec![c4.clone(), c3], &[accepted(NDR32), NO_SYNTAX], &[4, 3]),
-        (44, vec![c4.clone(), c4], &[accepted(NDR32), NO_SYNTAX], &[4, 3]),
-        (55, vec![c5.clone(), c5.clone()], &[accepted(NDR32), NO_SYNTAX], &[5]),
-        (55, vec![c5.clone(), c5], &[accepted(NDR32), NO_SYNTAX], &[0, 1, 2, 3, 4, 5]),
+    let steps: [(u32, Vec<Vec<u8>>, &[u16]); 8] = [
+        (0, vec![kms32(0)], &[0]),
+        (1, vec![element(1, KMS, &[ZERO, NDR32])], &[0, 1]),
+        (2, vec![element(2, KMS, &[NDR32, NDR32])], &[0, 1, 2]),
+        (34, vec![c3.clone(), c4.clone()], &[3]),
+        (43, vec![c4.clone(), c3], &[4, 3]),
+        (44, vec![c4.clone(), c4], &[4, 3]),
+        (55, vec![c5.clone(), c5.clone()], &[5]),
+        (55, vec![c5.clone(), c5], &[0, 1, 2, 3, 4, 5]),
     ];
-    for (call_id, offer, results, usable) in steps {
+    for (call_id, offer, usable) in steps {
         let ack = client.ask(&alter(call_id, &offer)).alter_resp(call_id, WHOLE);
-        assert_eq!(ack.results, results, "alter_context {call_id}");
+        let first_alone = [accepted(NDR32), NO_SYNTAX];
+        assert_eq!(ack.results, first_alone[..offer.len()], "alter_context {call_id}");
         for &context_id in usable {
             client.call32(1, context_id);
         }

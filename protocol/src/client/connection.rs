@@ -69,7 +69,15 @@ pub(super) struct OpenCall {
     pub(super) context_id: u16,
     pub(super) since: Instant,
     /// Fragments of the answer so far, once the first has arrived.
-    pub(super) partial: Option<Reassembler>,
+    pub(super) partial: Option<PartialAnswer>,
+}
+
+/// An answer whose last fragment has not arrived.
+#[derive(Debug)]
+pub(super) struct PartialAnswer {
+    /// All fragments must be in the representation of the first.
+    pub(super) drep: DataRep,
+    pub(super) stub: Reassembler,
 }
 
 impl Connection {
@@ -259,6 +267,15 @@ impl Connection {
     #[must_use]
     pub fn unread(&self) -> &[u8] {
         self.received.get(self.consumed..).unwrap_or(&[])
+    }
+
+    /// Bytes of memory that the connection holds for its peer: at most [`Config::response_max`]
+    /// for each outstanding call, one PDU, and what the last input brought.
+    #[must_use]
+    pub fn buffered_bytes(&self) -> usize {
+        let partial = self.calls.iter().filter_map(|call| call.partial.as_ref());
+        let partial: usize = partial.map(|partial| partial.stub.capacity()).sum();
+        self.received.len() + self.reassembled.len() + partial + self.transmit.capacity()
     }
 
     pub(super) fn close(&mut self, reason: CloseReason) {

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::connection::{Accepted, Connection, Offered, Phase};
+use super::connection::{Accepted, Connection, Offered, PartialAnswer, Phase};
 use super::{CloseReason, Event};
 use crate::limits::FRAGMENT_MAX;
 use crate::rpc::{
@@ -247,11 +247,19 @@ fn take_response(
         connection.calls.remove(index);
         return Ok(Step::Report(range));
     }
-    call.partial.get_or_insert_with(Reassembler::new).push(response.stub, response_max)?;
+    let drep = header.drep;
+    let partial =
+        call.partial.get_or_insert_with(|| PartialAnswer { drep, stub: Reassembler::new() });
+    if partial.drep != drep {
+        let expected = Expected::Text("the representation of the first fragment");
+        let got = u64::from(u32::from_be_bytes(drep.0));
+        return Err(Violation::new(4, "drep", got, expected));
+    }
+    partial.stub.push(response.stub, response_max)?;
     if !last {
         return Ok(Step::Handled);
     }
-    let stub = call.partial.take().map(Reassembler::into_stub).unwrap_or_default();
+    let stub = call.partial.take().map(|partial| partial.stub.into_stub()).unwrap_or_default();
     let context_id = response.context_id;
     connection.calls.remove(index);
     Ok(Step::Reassembled { header: *header, context_id, stub })

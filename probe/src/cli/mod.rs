@@ -38,7 +38,7 @@ pub fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let message = report::escape(&format!("{error:#}")).into_owned();
-            let _nowhere_to_complain = writeln!(io::stderr(), "kms-probe: {message}");
+            let _nowhere_to_complain = writeln!(io::stderr(), "error: {message}");
             ExitCode::from(2)
         }
     }
@@ -98,7 +98,8 @@ fn run_check(args: &CheckArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
 fn targets(args: &CheckArgs, options: &check::Options) -> anyhow::Result<Vec<Asked>> {
     let mut targets: Vec<Asked> = Vec::new();
     for text in &args.targets {
-        let asked = Asked::parse(text, args.host)?;
+        let asked = Asked::parse(text, args.host)
+            .with_context(|| format!("target `{}`", report::escape(text)))?;
         if let Target::Address(address) = asked.target {
             if let Some(family) = options.family.filter(|family| !family.has(&address)) {
                 bail!(

@@ -31,6 +31,11 @@ impl SocketFacts for Linux {
         info.tcpi_total_retrans.checked_add(1)
     }
 
+    fn handshake_completed(&self, socket: &Socket) -> Option<bool> {
+        // The SYN-ACK gives the first sample of the round trip, and a reset does not clear it.
+        getsockopt(socket, TcpInfo).ok().map(|info| info.tcpi_rtt > 0)
+    }
+
     fn icmp_error(&self, socket: &Socket) -> Option<IcmpError> {
         let mut control = nix::cmsg_space!(libc::sock_extended_err, libc::sockaddr_in6);
         // The queue also holds errors that this machine raised itself, without ICMP.

@@ -24,6 +24,9 @@ pub trait SocketFacts {
     /// SYNs sent so far, the first one included.
     fn syns_sent(&self, socket: &Socket) -> Option<u32>;
 
+    /// Whether the handshake had completed, also on a socket that was reset since.
+    fn handshake_completed(&self, socket: &Socket) -> Option<bool>;
+
     /// The oldest ICMP error kept. Read the socket's pending error first: reading this clears it.
     fn icmp_error(&self, socket: &Socket) -> Option<IcmpError>;
 

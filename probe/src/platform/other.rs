@@ -19,6 +19,10 @@ impl SocketFacts for Other {
         None
     }
 
+    fn handshake_completed(&self, _socket: &Socket) -> Option<bool> {
+        None
+    }
+
     fn icmp_error(&self, _socket: &Socket) -> Option<IcmpError> {
         None
     }

@@ -115,6 +115,11 @@ pub fn connect(
     facts.source = facts.source.filter(|own| !own.ip().is_unspecified());
     match result {
         Ok(()) => facts.outcome = ConnectOutcome::Connected,
+        // A reset that follows the handshake may arrive before the handshake is noticed: it belongs
+        // to the next stage, which will meet it again.
+        Err(error) if is_late_reset(&error, &socket) => {
+            facts.outcome = ConnectOutcome::Connected;
+        }
         Err(error) => {
             // connect_timeout has read SO_ERROR already, so the queue is safe to read now.
             facts.icmp = system.icmp_error(&socket);
@@ -135,6 +140,11 @@ pub fn connect(
         TcpStream::from(socket)
     });
     Ok((facts, elapsed, stream))
+}
+
+fn is_late_reset(error: &io::Error, socket: &Socket) -> bool {
+    SocketError::of(error).kind == ErrorKind::ConnectionReset
+        && platform::current().handshake_completed(socket) == Some(true)
 }
 
 impl SocketError {

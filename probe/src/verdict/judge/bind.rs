@@ -21,7 +21,7 @@ pub fn bind(endpoint: &Endpoint, facts: &BindFacts) -> Verdict {
             row_of_ack(ack)
         }
         (Some(BindAnswer::BindNak(nak)), _) => {
-            values.push(("nak_reason", format!("{}, `{}`", nak.reason, nak.reason_name)));
+            values.push(("nak_reason", format!("reason {}, `{}`", nak.reason, nak.reason_name)));
             values.push(("nak_remedy", nak_remedy(nak).to_owned()));
             &table::NAK
         }

@@ -22,7 +22,7 @@ pub fn rpc(endpoint: &Endpoint, facts: &CallFacts) -> Verdict {
         }
         CallFacts { response_bytes: Some(bytes), .. } => {
             let bytes = count(*bytes as u64, "byte", "bytes");
-            values.push(("payload", format!("{bytes} of results")));
+            values.push(("result_bytes", format!("{bytes} of results")));
             &table::EXECUTED
         }
         CallFacts { broken: Some(broken), .. } => {

@@ -106,7 +106,7 @@ pub static NAK: Row = Row {
     stage: Stage::Bind,
     severity: Severity::Critical,
     port_state: None,
-    cause: "{endpoint} speaks RPC and refused the whole bind with bind_nak {nak_reason}.",
+    cause: "{endpoint} speaks RPC and refused the whole bind (bind_nak; {nak_reason}).",
     remedy: Some("Act on the reason it gave: {nak_remedy}."),
     client_sees: &[NO_HOST_DERIVED],
     client_note: None,
@@ -136,7 +136,10 @@ pub static NO_SYNTAX: Row = Row {
     port_state: None,
     cause: "{endpoint} speaks RPC but accepted the KMS interface with neither NDR32 nor NDR64 \
             ({results}), so no call can be encoded.",
-    remedy: Some("Restore an encoding that both ends know: {ndr_remedy}."),
+    remedy: Some(
+        "Look for an RPC-aware firewall or proxy that strips transfer syntaxes, and bring the host up \
+         to date.",
+    ),
     client_sees: &[NO_HOST_DERIVED],
     client_note: None,
 };

@@ -57,7 +57,8 @@ pub static NODATA: Row = Row {
     stage: Stage::Dns,
     severity: Severity::Critical,
     port_state: None,
-    cause: "{resolver} knows the name {qname} but no record of the wanted type at it{dns_note}.",
+    cause: "{resolver} says that {qname} exists without a record of the wanted \
+            type{dns_note}.",
     remedy: Some("{missing_remedy}{host_hint}."),
     client_sees: &[Seen {
         code: 0x8007_251D,

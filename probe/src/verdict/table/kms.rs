@@ -10,8 +10,8 @@ pub static OK: Row = Row {
     stage: Stage::Kms,
     severity: Severity::Ok,
     port_state: None,
-    cause: "{endpoint} answered a full KMS request under the lab key: its count is {count} and \
-            {product} needs {threshold}.",
+    cause: "{endpoint} answered a full KMS request under the lab key, and its count suffices: \
+            {count}, where {product} needs {threshold}.",
     remedy: None,
     client_sees: &[],
     client_note: None,
@@ -84,8 +84,8 @@ pub static COUNT_LOW: Row = Row {
     stage: Stage::Kms,
     severity: Severity::Warning,
     port_state: None,
-    cause: "{endpoint} works, but its count is {count} and {product} activates only from \
-            {threshold} on.",
+    cause: "{endpoint} works, but its count of {count} is below the {threshold} that {product} \
+            needs before it activates.",
     remedy: Some(
         "Let more machines with their own client machine id contact this host (25 for Windows \
          clients, 5 for servers and Office), do not spread few clients over many hosts, and look \

@@ -10,7 +10,7 @@ pub static OK: Row = Row {
     stage: Stage::Rpc,
     severity: Severity::Ok,
     port_state: None,
-    cause: "Name, path, port and RPC are in order up to the KMS service of {endpoint}: it refused \
+    cause: "Path, port and RPC are in order up to the KMS service of {endpoint}: it refused \
             an operation that does not exist, as an RPC runtime must.",
     remedy: None,
     client_sees: &[],
@@ -24,7 +24,7 @@ pub static EXECUTED: Row = Row {
     severity: Severity::Warning,
     port_state: None,
     cause: "The path is in order, but {endpoint} answered an operation that the KMS interface does \
-            not have ({payload}): it is not a genuine KMS host.",
+            not have ({result_bytes}): it is not a genuine KMS host.",
     remedy: Some(
         "Find out who runs this service (KMS emulators behave so) and point DNS and clients at \
          your own KMS host.",
@@ -39,8 +39,8 @@ pub static FAULT: Row = Row {
     stage: Stage::Rpc,
     severity: Severity::Critical,
     port_state: None,
-    cause: "{endpoint} accepted the KMS interface and refused the call with {fault} where \
-            nca_s_op_rng_error was due.",
+    cause: "{endpoint} accepted the KMS interface and refused the call with {fault} instead of \
+            nca_s_op_rng_error.",
     remedy: Some(
         "Read the fault (`kms-probe explain CODE`): access denied means RPC restrictions on the \
          host, too busy means load, a protocol error means that something on the path alters the \

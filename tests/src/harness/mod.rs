@@ -7,6 +7,7 @@
 pub mod child;
 pub mod client;
 pub mod pdu;
+pub mod random;
 pub mod relay;
 pub mod reply;
 pub mod server;

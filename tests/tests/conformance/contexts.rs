@@ -80,7 +80,7 @@ fn case_19_presentation_ctx_no_ndr64() {
     let ack = client.ask(&bind(0, &[element(54321, ZERO, &[ZERO])])).bind_ack(0, WHOLE);
     assert_eq!(ack.results, [UNKNOWN_INTERFACE]);
     let (c3, c4, c5) = (kms32(3), kms32(4), kms32(5));
-    let steps: [(u32, Vec<Vec<u8>>, &[u16]); 8] = [
+    let steps: [Step; 8] = [
         (0, vec![kms32(0)], &[0]),
         (1, vec![element(1, KMS, &[ZERO, NDR32])], &[0, 1]),
         (2, vec![element(2, KMS, &[NDR32, NDR32])], &[0, 1, 2]),
@@ -123,6 +123,9 @@ fn ndr64_is_preferred_and_ndr32_can_still_be_had_by_alter_context() {
     client.call(5, 1, NDR64);
     client.ask(&request(6, 2, b"")).fault(F23, 6, 0, status::UNK_IF);
 }
+
+/// Call id of an alter_context, its elements, and contexts that are usable after it.
+type Step = (u32, Vec<Vec<u8>>, &'static [u16]);
 
 /// Context 1 speaks NDR32, though the offer named other and repeated syntaxes.
 fn bound_in_many_ways(server: &LabServer) -> RawClient {

@@ -1,0 +1,13 @@
+//! Verdicts that need a network: client, router and server in network namespaces of their own,
+//! with nftables in between. The probe runs as a user without privileges.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "../../tests/src/skip.rs"]
+mod skip;
+mod support;
+#[path = "netns/verdicts.rs"]
+mod verdicts;
+#[path = "netns/world.rs"]
+mod world;

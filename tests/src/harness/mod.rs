@@ -4,8 +4,10 @@
 //! PDUs are built and taken apart here without `kms_protocol`, so that a mistake in that crate
 //! cannot hide itself. Every wait has a bound, and no assertion is about time.
 
+pub mod capture;
 pub mod child;
 pub mod client;
+pub mod machine_client;
 pub mod pdu;
 pub mod random;
 pub mod relay;

@@ -4,6 +4,8 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "netns/raw_peer.rs"]
+mod raw_peer;
 #[path = "../../tests/src/skip.rs"]
 mod skip;
 mod support;

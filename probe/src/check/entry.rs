@@ -150,6 +150,12 @@ impl DnsFacts {
         self.facts().deciding_view().map_or(&[], |view| view.records.as_slice())
     }
 
+    /// SRV targets beyond the limit, whose addresses were not looked up.
+    #[must_use]
+    pub fn targets_not_followed(&self) -> usize {
+        self.facts().deciding_view().map_or(0, |view| view.hosts_not_followed)
+    }
+
     /// UDP queries sent and the transport of the answer of the look-up that decided.
     #[must_use]
     pub fn exchange(&self) -> Option<(u32, Transport)> {
@@ -165,7 +171,7 @@ impl Serialize for DnsFacts {
         let facts = self.facts();
         let exchange = self.exchange();
         let views: Option<&[View]> = self.with_views.then_some(facts.views.as_slice());
-        let mut fields = serializer.serialize_struct("DnsFacts", 11)?;
+        let mut fields = serializer.serialize_struct("DnsFacts", 12)?;
         fields.serialize_field("name", &facts.name)?;
         fields.serialize_field("question", &facts.question)?;
         fields.serialize_field("resolver", &facts.decided_by)?;
@@ -174,6 +180,7 @@ impl Serialize for DnsFacts {
         fields.serialize_field("transport", &exchange.map(|(_, transport)| transport))?;
         fields.serialize_field("reason", &self.resolved.reason.values)?;
         fields.serialize_field("records", self.records())?;
+        fields.serialize_field("targets_not_followed", &self.targets_not_followed())?;
         fields.serialize_field("endpoint", &self.endpoint)?;
         fields.serialize_field("views", &views)?;
         fields.serialize_field("system", &facts.system)?;

@@ -33,6 +33,10 @@ fn dns(facts: &DnsFacts) -> Vec<String> {
     if !records.is_empty() {
         parts.push(plural(records.len(), "SRV record", "SRV records"));
     }
+    if facts.targets_not_followed() > 0 {
+        parts
+            .push(format!("{} targets beyond the limit not checked", facts.targets_not_followed()));
+    }
     if let Some(endpoint) = &facts.endpoint {
         parts.extend(endpoint_parts(facts, endpoint));
     }

@@ -1,9 +1,11 @@
 //! What filters and routes between client and server make of a check.
 
 use std::net::TcpListener;
+use std::thread;
 
 use serde_json::{Value, json};
 
+use crate::raw_peer::{ACK, RST, RawPeer, SYN};
 use crate::support::{facts, verdict};
 use crate::world::{
     CLIENT_V4, CLIENT_V6, ROUTER_V4, ROUTER_V6, Run, SERVER_V4, SERVER_V6, World, ip,
@@ -178,6 +180,28 @@ fn a_machine_without_a_free_port_says_so() {
     let _taken = world.inside(&world.client, || TcpListener::bind((CLIENT_V4, 40001)).unwrap());
     let run = world.check(&[SERVER_V4]);
     assert_eq!((run.code, verdict(&run.report)), (1, "tcp.source_unavailable"));
+}
+
+/// Both ends open at once, which leaves the probe without a completed handshake when the reset
+/// comes: the one way to a reset that is the connect's own.
+#[test]
+fn a_reset_before_the_handshake_is_complete_is_a_reset_of_the_connect() {
+    let test = "a_reset_before_the_handshake_is_complete_is_a_reset_of_the_connect";
+    let Some(world) = World::new(test) else { return };
+    world.on_server("tcp sport 1688 tcp flags & rst == rst ip dscp 0 drop");
+    let own = SERVER_V4.parse().unwrap();
+    let run = world.inside(&world.server, || {
+        let mut peer = RawPeer::new();
+        thread::scope(|scope| {
+            let run = scope.spawn(|| world.check(&[SERVER_V4]));
+            let probe = peer.receive(SYN);
+            peer.send(own, probe, 1000, SYN);
+            peer.receive(SYN | ACK);
+            peer.send(own, probe, 1001, RST);
+            run.join().unwrap()
+        })
+    });
+    assert_eq!((run.code, verdict(&run.report)), (1, "tcp.reset"));
 }
 
 #[test]

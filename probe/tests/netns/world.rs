@@ -110,6 +110,11 @@ impl World {
         self.nft(&self.client, "output", rule);
     }
 
+    /// A rule on the server for what it sends.
+    pub(crate) fn on_server(&self, rule: &str) {
+        self.nft(&self.server, "output", rule);
+    }
+
     fn nft(&self, namespace: &str, hook: &str, rule: &str) {
         let rules = format!(
             "table inet test {{\nchain test {{\ntype filter hook {hook} priority 0\n{rule}\n}}\n}}\n"

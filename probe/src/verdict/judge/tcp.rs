@@ -37,7 +37,7 @@ fn row(facts: &ConnectFacts) -> &'static Row {
         (ConnectOutcome::TimedOut, None, _) | (ConnectOutcome::Failed, None, None) => {
             &table::TIMEOUT
         }
-        (ConnectOutcome::Failed, None, Some(error)) => row_of_error(error.kind),
+        (ConnectOutcome::Failed, None, Some(error)) => row_of_error(error.kind, facts),
     }
 }
 
@@ -60,17 +60,21 @@ fn row_of_icmp(icmp: &IcmpError) -> Option<&'static Row> {
 }
 
 /// Without ICMP, an unreachable comes from this machine's own routing table.
-fn row_of_error(kind: ErrorKind) -> &'static Row {
+fn row_of_error(kind: ErrorKind, facts: &ConnectFacts) -> &'static Row {
     match kind {
         ErrorKind::ConnectionRefused => &table::REFUSED,
         ErrorKind::ConnectionReset => &table::RESET,
-        ErrorKind::TimedOut | ErrorKind::Other => &table::TIMEOUT,
+        ErrorKind::TimedOut => &table::TIMEOUT,
         ErrorKind::HostUnreachable
         | ErrorKind::NetworkUnreachable
         | ErrorKind::PermissionDenied
         | ErrorKind::InvalidInput
         | ErrorKind::NoAddressFamily => &table::NO_ROUTE,
         ErrorKind::AddressNotAvailable => &table::SOURCE_UNAVAILABLE,
+        // An ICMP error of an unusual type ended it, or something else did.
+        ErrorKind::Other if facts.icmp.is_some() => &table::HOST_UNREACHABLE,
+        ErrorKind::Other if facts.source.is_some() => &table::RESET,
+        ErrorKind::Other => &table::SOURCE_UNAVAILABLE,
     }
 }
 

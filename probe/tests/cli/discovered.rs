@@ -146,6 +146,9 @@ fn a_domain_without_service_whose_name_has_an_address_can_be_tested_as_a_host() 
     let (code, report) = check(dns.address(), &["kms1.corp.test", "--host", "--depth", "dns"]);
     assert_eq!((code, verdicts(&report)), (0, vec!["dns.ok"]));
     assert_eq!(report["targets"][0]["port"], 1688);
+    let (_, report) = check(dns.address(), &["gone.corp.test:1688"]);
+    assert_eq!(verdicts(&report), ["dns.nxdomain"]);
+    assert_eq!(report["targets"][0]["client_sees"], json!([]), "documented for SRV only");
 }
 
 #[test]

@@ -33,7 +33,12 @@ pub fn dns(facts: &Facts, observation: &Observation, timeout: Duration) -> Verdi
         values.push(("host_hint", hint));
     }
     let row = table::find(observation.code.code()).unwrap_or(&rows::MALFORMED);
-    Verdict::of(row, &values)
+    let mut verdict = Verdict::of(row, &values);
+    // What Windows shows is documented for a missing SRV record, not for a missing host.
+    if facts.port.is_some() && observation.code.is_missing() {
+        verdict.client_sees.clear();
+    }
+    verdict
 }
 
 /// An observation beside a look-up that succeeded: it is no worse than a warning, for clients get

@@ -25,3 +25,8 @@ pub const CONNECTION_BUFFER_MAX: usize = 0x44_0000;
 
 /// Unsent answer bytes above which a server connection reads no further request.
 pub const TRANSMIT_BACKLOG_MAX: usize = 64 * 1024;
+
+/// Buffer that a connection keeps between calls, in bytes: room for one KMS exchange, so that a
+/// busy connection does not ask the allocator twice per call. A larger buffer is given back as
+/// soon as it is empty.
+pub const KEPT_BUFFER_MAX: usize = 512;

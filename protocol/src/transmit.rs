@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::limits::REASSEMBLED_MAX;
+use crate::limits::{KEPT_BUFFER_MAX, REASSEMBLED_MAX};
 use crate::rpc::{Packet, PfcFlags};
 use crate::wire::{Expected, Misuse};
 
@@ -22,17 +22,19 @@ impl Transmit {
         self.pending().len()
     }
 
-    pub(crate) const fn capacity(&self) -> usize {
-        self.bytes.capacity()
+    /// Bytes held: those unsent, and those sent that have not been dropped yet.
+    pub(crate) const fn held(&self) -> usize {
+        self.bytes.len()
     }
 
-    /// Marks `count` bytes as sent, and gives the memory back once all are. A peer that never
+    /// Marks `count` bytes as sent; once all are, only a small buffer is kept. A peer that never
     /// lets the queue run empty costs no more: sent bytes are dropped once they are the larger
     /// part, so that each byte moves at most once on average.
     pub(crate) fn sent(&mut self, count: usize) {
         self.sent = self.sent.saturating_add(count).min(self.bytes.len());
         if self.sent == self.bytes.len() {
-            *self = Self::default();
+            empty(&mut self.bytes);
+            self.sent = 0;
         } else if self.sent > self.backlog() {
             self.bytes.drain(..self.sent);
             self.sent = 0;
@@ -47,6 +49,15 @@ impl Transmit {
         // A PDU that could not be encoded leaves nothing behind.
         self.bytes.truncate(start.saturating_add(written.unwrap_or(0)));
         written.map(drop)
+    }
+}
+
+/// Empties a buffer, and gives its memory back unless it is no more than one exchange needs.
+pub(crate) fn empty(buffer: &mut Vec<u8>) {
+    if buffer.capacity() > KEPT_BUFFER_MAX {
+        *buffer = Vec::new();
+    } else {
+        buffer.clear();
     }
 }
 

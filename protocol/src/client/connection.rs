@@ -275,7 +275,7 @@ impl Connection {
     pub fn buffered_bytes(&self) -> usize {
         let partial = self.calls.iter().filter_map(|call| call.partial.as_ref());
         let partial: usize = partial.map(|partial| partial.stub.capacity()).sum();
-        self.received.len() + self.reassembled.len() + partial + self.transmit.capacity()
+        self.received.len() + self.reassembled.len() + partial + self.transmit.held()
     }
 
     pub(super) fn close(&mut self, reason: CloseReason) {

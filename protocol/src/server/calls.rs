@@ -50,10 +50,6 @@ impl OpenCalls {
     pub(super) fn take(&mut self, call_id: u32) -> Option<Answered> {
         let index = self.0.iter().position(|call| call.call_id == call_id)?;
         let call = self.0.remove(index);
-        if self.0.is_empty() {
-            // Nothing is held for a connection without open calls.
-            self.0 = Vec::new();
-        }
         Some(Answered { context_id: call.context_id, wanted: !call.orphaned })
     }
 

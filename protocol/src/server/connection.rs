@@ -13,7 +13,7 @@ use crate::rpc::{
     next_frame,
 };
 use crate::time::Instant;
-use crate::transmit::{Transmit, fragments};
+use crate::transmit::{Transmit, empty, fragments};
 use crate::wire::Misuse;
 
 /// The server end of one connection. See the module's documentation.
@@ -218,11 +218,11 @@ impl Connection {
             && self.transmit.backlog() < TRANSMIT_BACKLOG_MAX
     }
 
-    /// Bytes of memory that the connection holds for its peer.
+    /// Bytes that the connection holds for its peer, beside the small buffers that it keeps.
     #[must_use]
     pub fn buffered_bytes(&self) -> usize {
         let partial = self.partial.as_ref().map_or(0, |partial| partial.stub.capacity());
-        self.received.len() + self.reassembled.len() + partial + self.transmit.capacity()
+        self.received.len() + self.reassembled.len() + partial + self.transmit.held()
     }
 
     /// Calls that wait for an answer.
@@ -401,10 +401,10 @@ impl Connection {
         });
     }
 
-    /// Forgets handled bytes; a connection without unread input holds no buffer.
+    /// Forgets handled bytes; a connection without unread input keeps a small buffer at most.
     fn discard_consumed(&mut self) {
         if self.consumed == self.received.len() {
-            self.received = Vec::new();
+            empty(&mut self.received);
         } else if self.consumed > 0 {
             self.received.drain(..self.consumed);
         }

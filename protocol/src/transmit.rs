@@ -117,7 +117,7 @@ mod tests {
             assert_eq!(transmit.backlog(), 16);
             assert!(transmit.pending().starts_with(&[5, 0, 17, 3]), "whole PDUs, in order");
         }
-        assert!(transmit.capacity() <= 128, "holds {} bytes", transmit.capacity());
+        assert!(transmit.bytes.capacity() <= 128, "holds {} bytes", transmit.bytes.capacity());
     }
 
     #[test]
@@ -141,5 +141,17 @@ mod tests {
         let stub = alloc::vec![0u8; REASSEMBLED_MAX + 1];
         assert!(fragments(&stub, 5840, 24).is_err());
         assert!(fragments(stub.get(1..).unwrap(), 5840, 24).is_ok());
+    }
+
+    #[test]
+    fn an_emptied_buffer_is_kept_only_while_it_is_small() {
+        let mut small = Vec::with_capacity(KEPT_BUFFER_MAX);
+        let mut large = Vec::with_capacity(KEPT_BUFFER_MAX + 1);
+        for buffer in [&mut small, &mut large] {
+            buffer.push(1);
+            empty(buffer);
+            assert!(buffer.is_empty());
+        }
+        assert_eq!((small.capacity(), large.capacity()), (KEPT_BUFFER_MAX, 0));
     }
 }

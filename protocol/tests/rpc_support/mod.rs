@@ -1,0 +1,87 @@
+//! What the RPC tests share: golden vectors, and ways to look at what a machine sent.
+
+#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+pub(crate) mod pair;
+
+use std::path::Path;
+
+use kms_protocol::rpc::{Frame, next_frame};
+
+/// The golden vector `name`, from `tests/vectors/<name>.hex`: `#` begins a comment.
+pub(crate) fn vector(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(name);
+    let text = std::fs::read_to_string(path.with_extension("hex")).expect(name);
+    let digits: Vec<u8> = text
+        .lines()
+        .flat_map(|line| line.split('#').next().unwrap_or_default().chars())
+        .filter(|c| !c.is_whitespace())
+        .map(|c| u8::try_from(c.to_digit(16).expect(name)).unwrap())
+        .collect();
+    assert!(digits.len().is_multiple_of(2), "{name}: half a byte");
+    digits.chunks(2).map(|pair| (pair[0] << 4) | pair[1]).collect()
+}
+
+/// Names of all RPC vectors in the folder.
+pub(crate) fn vector_names() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().path().file_stem()?.to_str().map(str::to_owned))
+        .filter(|name| name.starts_with("rpc_"))
+        .collect();
+    names.sort();
+    names
+}
+
+/// All RPC vectors by name.
+pub(crate) fn vectors() -> Vec<(String, Vec<u8>)> {
+    vector_names().into_iter().map(|name| (name.clone(), vector(&name))).collect()
+}
+
+/// `pdu` with another `frag_length`, in its own byte order.
+pub(crate) fn with_frag_length(mut pdu: Vec<u8>, frag_length: u16) -> Vec<u8> {
+    let little_endian = pdu[4] >> 4 == 1;
+    let bytes = if little_endian { frag_length.to_le_bytes() } else { frag_length.to_be_bytes() };
+    pdu[8..10].copy_from_slice(&bytes);
+    pdu
+}
+
+/// Cuts a stream of whole PDUs.
+pub(crate) fn pdus(mut stream: &[u8]) -> Vec<&[u8]> {
+    let mut pdus = Vec::new();
+    while !stream.is_empty() {
+        let Ok(Frame::Whole { pdu, .. }) = next_frame(stream) else {
+            panic!("not a stream of whole PDUs: {stream:02x?}");
+        };
+        pdus.push(pdu);
+        stream = &stream[pdu.len()..];
+    }
+    pdus
+}
+
+/// Runs `check` for every item and fails with all complaints at once; a panic is a complaint.
+pub(crate) fn all_hold<T: std::fmt::Debug>(
+    items: impl IntoIterator<Item = T>,
+    check: impl Fn(&T) -> Result<(), String>,
+) {
+    let mut count = 0;
+    let mut complaints = Vec::new();
+    for item in items {
+        count += 1;
+        let check = std::panic::AssertUnwindSafe(|| check(&item));
+        match std::panic::catch_unwind(check) {
+            Ok(Ok(())) => {}
+            Ok(Err(complaint)) => complaints.push(format!("{item:?}: {complaint}")),
+            Err(_) => complaints.push(format!("{item:?}: panicked")),
+        }
+    }
+    assert!(count > 0, "nothing was checked");
+    assert!(
+        complaints.is_empty(),
+        "{} of {count} failed:\n{}",
+        complaints.len(),
+        complaints.join("\n")
+    );
+}

@@ -6,11 +6,11 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::thread;
-use std::time::Instant;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use super::PATIENCE;
-use super::server::until;
+use super::server::until_within;
 use crate::skip::workspace_root;
 
 /// A running program. It is killed when dropped; nothing else ever is.
@@ -62,12 +62,13 @@ impl Running {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-INT", &pid]).status().expect("kill runs");
         assert!(sent.success(), "SIGINT for process {pid}");
-        self.wait()
+        self.wait_for(PATIENCE)
     }
 
-    fn wait(&mut self) -> ExitStatus {
+    #[track_caller]
+    fn wait_for(&mut self, patience: Duration) -> ExitStatus {
         let mut status = None;
-        until("the end of a child process", || {
+        until_within(patience, "the end of a child process", || {
             status = self.child.try_wait().expect("a child of ours");
             status.is_some()
         });
@@ -83,16 +84,20 @@ impl Drop for Running {
     }
 }
 
-/// Runs a program to its end.
+/// Runs a program to its end, which must come within [`RUN_PATIENCE`].
 #[track_caller]
 #[must_use]
 pub fn run(command: &mut Command) -> Finished {
-    command.stdin(Stdio::null());
-    let output = command.output().unwrap_or_else(|e| panic!("cannot run {command:?}: {e}"));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|e| panic!("cannot run {command:?}: {e}"));
+    let stdout = read_all(child.stdout.take().expect("stdout is piped"));
+    let stderr = read_all(child.stderr.take().expect("stderr is piped"));
+    let mut running = Running { child, lines: channel().1 };
+    let status = running.wait_for(RUN_PATIENCE);
     Finished {
-        code: output.status.code(),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        code: status.code(),
+        stdout: stdout.join().unwrap_or_default(),
+        stderr: stderr.join().unwrap_or_default(),
     }
 }
 
@@ -118,6 +123,15 @@ pub fn script(name: &str) -> PathBuf {
     path.join("tests/python").join(name)
 }
 
+/// Reads a pipe to its end in a thread of its own.
+fn read_all(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        pipe.read_to_end(&mut bytes).expect("reads from a child");
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
 /// Sends the lines of a child's standard error from a thread of their own, so that the child is
 /// never held up by a full pipe.
 fn follow(stderr: ChildStderr) -> Receiver<String> {
@@ -134,5 +148,8 @@ fn follow(stderr: ChildStderr) -> Receiver<String> {
     });
     receiver
 }
+
+/// Longest run of a program: Samba's tests wait for silence thousands of times.
+const RUN_PATIENCE: Duration = Duration::from_secs(180);
 
 const LINE_MAX: u64 = 4096;

@@ -66,11 +66,20 @@ impl LabServer {
 /// # Panics
 /// When it does not within [`PATIENCE`].
 #[track_caller]
+pub fn until(what: &str, condition: impl FnMut() -> bool) {
+    until_within(PATIENCE, what, condition);
+}
+
+/// Waits until `condition` holds.
+///
+/// # Panics
+/// When it does not within `patience`.
+#[track_caller]
 #[allow(clippy::disallowed_methods, reason = "what other processes do can only be polled")]
-pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
+pub fn until_within(patience: Duration, what: &str, mut condition: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !condition() {
-        assert!(begun.elapsed() < PATIENCE, "waited too long for: {what}");
+        assert!(begun.elapsed() < patience, "waited too long for: {what}");
         thread::sleep(POLL_INTERVAL);
     }
 }

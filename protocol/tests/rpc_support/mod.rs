@@ -8,6 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
+pub(crate) mod pair;
+
 use std::path::Path;
 
 use kms_protocol::rpc::{Frame, next_frame};

@@ -15,4 +15,5 @@ pub mod platform;
 pub mod report;
 pub mod stage;
 pub mod target;
+pub mod trace;
 pub mod verdict;

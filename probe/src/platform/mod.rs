@@ -11,6 +11,7 @@ use socket2::Socket;
 mod linux;
 #[cfg(not(target_os = "linux"))]
 mod other;
+pub mod ttl;
 
 /// Socket facts beyond the portable interface.
 pub trait SocketFacts {

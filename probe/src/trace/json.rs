@@ -1,0 +1,95 @@
+//! A trace as JSON, in the shape that `docs/schema/trace.schema.json` describes.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use super::caveat::Caveat;
+use super::echo::EchoFacts;
+use super::entry::{Entry, Report, Traced};
+use super::path::PortPath;
+use super::place::Place;
+use crate::report::json::{SCHEMA_VERSION, Tool};
+use crate::verdict::Seen;
+
+#[derive(Serialize)]
+struct JsonReport<'a> {
+    schema_version: u32,
+    tool: Tool,
+    started: &'a str,
+    targets: Vec<JsonEntry<'a>>,
+    verdict: &'static str,
+}
+
+#[derive(Serialize)]
+struct JsonEntry<'a> {
+    target: &'a str,
+    host: Option<&'a str>,
+    port: Option<u16>,
+    address: Option<IpAddr>,
+    verdict: &'static str,
+    severity: &'static str,
+    client_sees: &'a [Seen],
+    cause: &'a str,
+    remedy: Option<&'a str>,
+    trace: Option<JsonTrace<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonTrace<'a> {
+    source: Option<IpAddr>,
+    max_hops: u8,
+    flows: u8,
+    timeout_ms: u64,
+    elapsed_us: u64,
+    place: Option<&'a Place>,
+    sender: Option<IpAddr>,
+    caveats: &'a [Caveat],
+    ports: &'a [PortPath],
+    names: &'a BTreeMap<IpAddr, String>,
+    echo: Option<&'a EchoFacts>,
+}
+
+/// A report as a value to be written.
+#[must_use]
+pub fn shape(report: &Report) -> impl Serialize + use<'_> {
+    JsonReport {
+        schema_version: SCHEMA_VERSION,
+        tool: Tool::THIS,
+        started: &report.started,
+        targets: report.entries.iter().map(entry).collect(),
+        verdict: report.worst().map_or("", |verdict| verdict.row.code),
+    }
+}
+
+fn entry(entry: &Entry) -> JsonEntry<'_> {
+    JsonEntry {
+        target: &entry.target,
+        host: entry.host.as_deref(),
+        port: entry.port,
+        address: entry.address,
+        verdict: entry.verdict.row.code,
+        severity: entry.verdict.severity.name(),
+        client_sees: &entry.verdict.client_sees,
+        cause: &entry.verdict.cause,
+        remedy: entry.verdict.remedy.as_deref(),
+        trace: entry.traced.as_deref().map(trace),
+    }
+}
+
+fn trace(traced: &Traced) -> JsonTrace<'_> {
+    JsonTrace {
+        source: traced.facts.source,
+        max_hops: traced.facts.max_hops,
+        flows: traced.facts.flows,
+        timeout_ms: traced.facts.timeout_ms,
+        elapsed_us: traced.facts.elapsed_us,
+        place: traced.conclusion.place.as_ref(),
+        sender: traced.conclusion.sender,
+        caveats: &traced.conclusion.caveats,
+        ports: &traced.paths,
+        names: &traced.names,
+        echo: traced.echo.as_ref(),
+    }
+}

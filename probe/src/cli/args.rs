@@ -38,6 +38,8 @@ pub(super) enum Command {
     Check(CheckArgs),
     /// Show which KMS hosts a domain publishes, as each DNS server sees it (DNS only)
     Discover(DiscoverArgs),
+    /// Find the hop where the SYN to a KMS host stops, beside ports that should pass
+    Trace(super::trace::TraceArgs),
     /// Explain an HRESULT, RPC status, event or verdict
     Explain(ExplainArgs),
     /// Show a healthy check and a tour of failures, each caused for real on loopback

@@ -2,6 +2,7 @@
 //! program's own failure.
 
 mod args;
+mod trace;
 mod values;
 
 use std::io::{self, Write};
@@ -60,6 +61,7 @@ fn run(command: Command, out: &mut dyn Write) -> anyhow::Result<Outcome> {
     match command {
         Command::Check(args) => run_check(&args, out),
         Command::Discover(args) => run_discover(args, out),
+        Command::Trace(args) => trace::run(&args, out),
         Command::Explain(args) => run_explain(&args, out),
         Command::Lab(args) => run_lab(&args, out),
         Command::Completions { shell } => {

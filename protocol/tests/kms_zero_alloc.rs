@@ -1,13 +1,11 @@
 //! One exchange, from request stub to verified answer, allocates nothing on either side.
 
-#![allow(unsafe_code, reason = "a counting allocator has to implement GlobalAlloc")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod counting_allocator;
 mod kms_support;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
+use counting_allocator::allocations_of;
 use kms_protocol::kms::Version;
 use kms_protocol::kms::envelope::{
     RESPONSE_LEN_MAX, open_request, open_response, response_len, seal_request, seal_response,
@@ -15,36 +13,6 @@ use kms_protocol::kms::envelope::{
 use kms_protocol::ndr::{self, Ndr};
 use kms_protocol::wire::ByteOrder;
 use kms_support::{NONCE, REQUEST_IV, RESPONSE_IV, keys, request, response};
-
-struct Counting;
-
-thread_local! {
-    // Per thread: the test harness allocates on its own threads whenever it likes.
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: every call is handed to the system allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's promise, handed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise, handed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-fn allocations_of(work: impl FnOnce()) -> usize {
-    let before = ALLOCATIONS.with(Cell::get);
-    work();
-    ALLOCATIONS.with(Cell::get) - before
-}
 
 #[test]
 fn an_exchange_allocates_nothing_in_any_version_and_syntax() {

@@ -11,7 +11,7 @@ use kms_protocol::rpc::{
     ContextElement, ContextList, ContextReason, ContextResult, DataRep, Fault, Header, Packet,
     PduType, PfcFlags, Request, Response, ResultElement, ResultList, Status, SyntaxId,
 };
-use kms_protocol::wire::ByteOrder;
+use kms_protocol::wire::{ByteOrder, Reader, Writer};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -32,7 +32,6 @@ impl Envelope {
         let aligns = pads(&body);
         let auth =
             self.auth.as_ref().map(|(auth_type, level, reserved, context_id, credentials)| {
-                // Only a call's padding is told from its content; the others must end aligned.
                 let missing = plain.encoded_len().next_multiple_of(4) - plain.encoded_len();
                 AuthTrailer {
                     auth_type: AuthType(*auth_type),
@@ -62,8 +61,9 @@ impl Envelope {
     }
 }
 
+/// Whether the padding before a trailer is told from the body.
 const fn pads(body: &Body<'_>) -> bool {
-    matches!(body.ptype(), PduType::REQUEST | PduType::RESPONSE)
+    matches!(body.ptype(), PduType::REQUEST | PduType::RESPONSE | PduType::FAULT)
 }
 
 fn envelope() -> impl Strategy<Value = Envelope> {
@@ -83,7 +83,7 @@ fn syntax() -> impl Strategy<Value = SyntaxId> {
 
 proptest! {
     #[test]
-    fn bind_and_alter_context(
+    fn a_bind_or_alter_context_survives(
         envelope in envelope(),
         sizes in any::<(u16, u16)>(),
         assoc_group_id in any::<u32>(),
@@ -107,7 +107,7 @@ proptest! {
     }
 
     #[test]
-    fn bind_ack_and_alter_context_resp(
+    fn a_bind_ack_or_alter_context_resp_survives(
         envelope in envelope(),
         sizes in any::<(u16, u16)>(),
         assoc_group_id in any::<u32>(),
@@ -134,7 +134,7 @@ proptest! {
     }
 
     #[test]
-    fn bind_nak(
+    fn a_bind_nak_survives(
         envelope in envelope(),
         reason in any::<u16>(),
         versions in vec(any::<u8>(), 0..20),
@@ -150,7 +150,7 @@ proptest! {
     }
 
     #[test]
-    fn request(
+    fn a_request_survives(
         envelope in envelope(),
         alloc_hint in any::<u32>(),
         ids in any::<(u16, u16)>(),
@@ -167,7 +167,7 @@ proptest! {
     }
 
     #[test]
-    fn response(
+    fn a_response_survives(
         envelope in envelope(),
         alloc_hint in any::<u32>(),
         context_id in any::<u16>(),
@@ -179,7 +179,7 @@ proptest! {
     }
 
     #[test]
-    fn fault(
+    fn a_fault_survives(
         envelope in envelope(),
         alloc_hint in any::<u32>(),
         context_id in any::<u16>(),
@@ -198,9 +198,128 @@ proptest! {
     }
 
     #[test]
-    fn bodies_without_content(envelope in envelope(), pad in any::<[u8; 4]>()) {
+    fn a_pdu_without_content_survives(envelope in envelope(), pad in any::<[u8; 4]>()) {
         for body in [Body::Auth3(Auth3 { pad }), Body::Shutdown, Body::CoCancel, Body::Orphaned] {
             envelope.check(body)?;
         }
+    }
+}
+
+/// One field as a writer and a reader know it.
+#[derive(Clone, Debug)]
+enum Field {
+    U8(u8),
+    U16(u16),
+    U32(u32),
+    U64(u64),
+    Guid([u8; 16]),
+    Bytes(Vec<u8>),
+    Align(usize),
+}
+
+fn field() -> impl Strategy<Value = Field> {
+    prop_oneof![
+        any::<u8>().prop_map(Field::U8),
+        any::<u16>().prop_map(Field::U16),
+        any::<u32>().prop_map(Field::U32),
+        any::<u64>().prop_map(Field::U64),
+        any::<[u8; 16]>().prop_map(Field::Guid),
+        vec(any::<u8>(), 0..9).prop_map(Field::Bytes),
+        (0..4u32).prop_map(|exponent| Field::Align(1 << exponent)),
+    ]
+}
+
+proptest! {
+    /// Reader and writer agree on every field in both orders, on offsets, and on a buffer's end.
+    #[test]
+    fn any_sequence_of_fields_survives(fields in vec(field(), 0..20), big in any::<bool>(), room in 0..200usize) {
+        let order = if big { ByteOrder::Big } else { ByteOrder::Little };
+        let mut buffer = vec![0xee; room];
+        let mut writer = Writer::new(&mut buffer, order);
+        let written: Vec<_> = fields
+            .iter()
+            .map(|field| match field {
+                Field::U8(value) => writer.u8("f", *value),
+                Field::U16(value) => writer.u16("f", *value),
+                Field::U32(value) => writer.u32("f", *value),
+                Field::U64(value) => writer.u64("f", *value),
+                Field::Guid(bytes) => writer.guid("f", &Guid::from_bytes(*bytes)),
+                Field::Bytes(bytes) => writer.bytes("f", bytes),
+                Field::Align(alignment) => writer.align("f", *alignment),
+            })
+            .take_while(Result::is_ok)
+            .collect();
+        let end = writer.offset();
+        prop_assert!(end <= room);
+
+        let mut reader = Reader::new(&buffer[..end], order);
+        for field in &fields[..written.len()] {
+            match field {
+                Field::U8(value) => prop_assert_eq!(reader.u8("f"), Ok(*value)),
+                Field::U16(value) => prop_assert_eq!(reader.u16("f"), Ok(*value)),
+                Field::U32(value) => prop_assert_eq!(reader.u32("f"), Ok(*value)),
+                Field::U64(value) => prop_assert_eq!(reader.u64("f"), Ok(*value)),
+                Field::Guid(bytes) => {
+                    prop_assert_eq!(reader.guid("f"), Ok(Guid::from_bytes(*bytes)));
+                }
+                Field::Bytes(bytes) => {
+                    prop_assert_eq!(reader.take("f", bytes.len()), Ok(bytes.as_slice()));
+                }
+                Field::Align(alignment) => {
+                    prop_assert!(reader.align("f", *alignment).is_ok());
+                    prop_assert!(reader.offset().is_multiple_of(*alignment));
+                }
+            }
+        }
+        // An alignment that found no room for its last byte may have written its first.
+        prop_assert!(reader.left() < 8);
+        if written.len() == fields.len() {
+            prop_assert!(reader.finish("end").is_ok());
+        }
+    }
+}
+
+#[test]
+fn lists_hold_255_entries_and_one_more_is_the_callers_error() {
+    let syntaxes = [SyntaxId::NDR32; 256];
+    let elements = [ContextElement::new(0, SyntaxId::KMS, &[]); 256];
+    let results = [ResultElement::accepted(SyntaxId::NDR32); 256];
+    for (count, fits) in [(255, true), (256, false)] {
+        let wide = [ContextElement::new(0, SyntaxId::KMS, &syntaxes[..count])];
+        let plain = Bind {
+            max_xmit_frag: 0,
+            max_recv_frag: 0,
+            assoc_group_id: 0,
+            contexts: ContextList::new(&wide),
+        };
+        let ack = BindAck {
+            max_xmit_frag: 0,
+            max_recv_frag: 0,
+            assoc_group_id: 0,
+            sec_addr: b"",
+            results: ResultList::new(&results[..count]),
+        };
+        let long = Bind { contexts: ContextList::new(&elements[..count]), ..plain };
+        for body in [Body::Bind(plain), Body::Bind(long), Body::BindAck(ack)] {
+            let packet = Packet::new(PfcFlags::WHOLE, 1, body);
+            let mut bytes = vec![0; packet.encoded_len()];
+            let encoded = packet.encode(&mut bytes);
+            assert_eq!(encoded.is_ok(), fits, "{count} entries: {encoded:?}");
+            if fits {
+                assert_eq!(Packet::decode(&bytes).unwrap().body, body);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_pdu_holds_65535_bytes_and_one_more_is_the_callers_error() {
+    let stub = vec![7; 65_535 - 24 + 1];
+    for (len, fits) in [(stub.len() - 1, true), (stub.len(), false)] {
+        let response =
+            Response { alloc_hint: 0, context_id: 0, cancel_count: 0, stub: &stub[..len] };
+        let packet = Packet::new(PfcFlags::WHOLE, 1, Body::Response(response));
+        let mut bytes = vec![0; packet.encoded_len()];
+        assert_eq!(packet.encode(&mut bytes).is_ok(), fits, "{} bytes", bytes.len());
     }
 }

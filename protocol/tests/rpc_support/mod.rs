@@ -53,6 +53,20 @@ pub(crate) fn with_frag_length(mut pdu: Vec<u8>, frag_length: u16) -> Vec<u8> {
     pdu
 }
 
+/// `pdu` with another call id, in its own byte order.
+pub(crate) fn with_call_id(mut pdu: Vec<u8>, call_id: u32) -> Vec<u8> {
+    let little_endian = pdu[4] >> 4 == 1;
+    let bytes = if little_endian { call_id.to_le_bytes() } else { call_id.to_be_bytes() };
+    pdu[12..16].copy_from_slice(&bytes);
+    pdu
+}
+
+/// `pdu` with other flags.
+pub(crate) fn with_flags(mut pdu: Vec<u8>, flags: u8) -> Vec<u8> {
+    pdu[3] = flags;
+    pdu
+}
+
 /// Cuts a stream of whole PDUs.
 pub(crate) fn pdus(mut stream: &[u8]) -> Vec<&[u8]> {
     let mut pdus = Vec::new();

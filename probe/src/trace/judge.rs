@@ -64,6 +64,8 @@ struct Case<'a> {
 /// How far away the host is at least, and how that is known.
 struct Distance {
     hops: u8,
+    /// A SYN-ACK is less easily forged than a reset or explained by a longer branch.
+    is_certain: bool,
     words: String,
 }
 
@@ -194,15 +196,16 @@ impl Case<'_> {
             };
             let words =
                 format!("TCP {} is answered with {how} {}", path.port, words::distance(hops));
-            Some(Distance { hops, words })
+            let is_certain = matches!(path.end, End::SynAck { .. });
+            Some(Distance { hops, is_certain, words })
         });
         let beyond = self.controls.iter().filter(|path| path.reached_at().is_none());
         let beyond = beyond.filter_map(|path| {
             let router = PlaceHop::of_routers(path.last_router()?);
             let words = format!("for TCP {} a router answers at {router}", path.port);
-            Some(Distance { hops: router.ttl.saturating_add(1), words })
+            Some(Distance { hops: router.ttl.saturating_add(1), is_certain: false, words })
         });
-        reached.chain(beyond).max_by_key(|distance| distance.hops)
+        reached.chain(beyond).max_by_key(|distance| (distance.hops, distance.is_certain))
     }
 
     /// That the target port is answered from nearer than the host in every flow, and where.

@@ -47,7 +47,7 @@ pub static ANSWERED_EARLY: Row = Row {
             proxy, SYN protection or a port forwarding), so the open port says nothing of the host.",
     remedy: Some(
         "Ask the owner of {owners} where TCP {port} to {address} is forwarded to, and run \
-         `kms-probe check {target}` to see whether a KMS host answers behind it.",
+         `kms-probe check {check_target}` to see whether a KMS host answers behind it.",
     ),
     client_sees: &[],
     client_note: Some("depends on what stands behind that device"),

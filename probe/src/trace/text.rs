@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::entry::{Entry, Traced};
 use super::path::{Answer, AnswerKind, PortPath};
-use super::picture;
+use super::{picture, table};
 use crate::report::text::client_view;
 use crate::report::{Style, escape};
 use crate::verdict::judge::duration;
@@ -114,24 +114,34 @@ fn rows(traced: &Traced, ttl: u8) -> Vec<Vec<String>> {
     }
     let row = |(index, sender): (usize, &Option<IpAddr>)| {
         let hop = if index == 0 { ttl.to_string() } else { String::new() };
-        let mut row = vec![hop, sender_words(traced, *sender)];
+        let mut row = vec![hop, sender_words(traced, *sender, ttl)];
         row.extend(traced.paths.iter().map(|path| cell(path, ttl, *sender)));
         row
     };
     senders.iter().enumerate().map(row).collect()
 }
 
-fn sender_words(traced: &Traced, sender: Option<IpAddr>) -> String {
+fn sender_words(traced: &Traced, sender: Option<IpAddr>, ttl: u8) -> String {
     let Some(address) = sender else { return "(sender unknown)".to_owned() };
     let name = traced.names.get(&address).map(|name| format!(" {}", escape(name)));
     let note = if address == traced.facts.address.ip() {
-        " (the target)"
+        if ttl < host_hop(traced) { " (in its name)" } else { " (the target)" }
     } else if Some(address) == traced.facts.source {
         " (this machine)"
     } else {
         ""
     };
     format!("{address}{}{note}", name.unwrap_or_default())
+}
+
+/// The nearest that the host can be, as the conclusion has it.
+fn host_hop(traced: &Traced) -> u8 {
+    let row = traced.conclusion.verdict.row;
+    let is_before_the_host = [&table::RESET_ON_PATH, &table::ANSWERED_EARLY]
+        .into_iter()
+        .any(|other| std::ptr::eq(row, other));
+    let reached = traced.paths.first().and_then(PortPath::reached_at);
+    reached.filter(|_| is_before_the_host).map_or(0, |ttl| ttl.saturating_add(1))
 }
 
 /// What a sender answered to one port at one TTL; `-` where nobody did.

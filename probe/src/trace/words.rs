@@ -20,7 +20,7 @@ impl Values {
         Self(vec![
             ("endpoint", endpoint(host, facts).to_string()),
             ("address", facts.address.ip().to_string()),
-            ("target", facts.address.to_string()),
+            ("check_target", facts.address.to_string()),
             ("port", facts.address.port().to_string()),
             ("source", source),
         ])

@@ -14,6 +14,7 @@ use kms_protocol::rpc::{BindNakReason, ContextReason, ContextResult, Status};
 use serde::Serialize;
 
 use self::events::EVENTS;
+use crate::trace;
 use crate::verdict::{Row, table};
 
 /// What is known about a query.
@@ -95,6 +96,9 @@ fn by_name(name: &str) -> Vec<Match> {
     let mut matches = Vec::new();
     let rows = table::rows().filter(|row| is_wanted(row.code) || is_wanted(row.short_code()));
     matches.extend(rows.map(of_row));
+    // Their short codes are those of the connect, which are the better answer.
+    let of_trace = trace::table::ROWS.iter().filter(|row| is_wanted(row.code));
+    matches.extend(of_trace.map(|row| of_row(row)));
     let hresults = hresult::all().filter(|info| info.symbol.is_some_and(is_wanted));
     matches.extend(hresults.map(of_hresult));
     matches.extend(STATUSES.iter().filter(|info| is_wanted(info.name)).map(of_status));
@@ -237,7 +241,7 @@ mod tests {
             assert!(kinds(&text).iter().any(|(kind, _)| *kind == "RPC status"), "{text}");
             assert!(kinds(info.name).iter().any(|(kind, _)| *kind == "RPC status"));
         }
-        for row in table::rows() {
+        for row in table::rows().chain(trace::table::ROWS.iter().copied()) {
             assert_eq!(kinds(row.code), [("verdict", row.code.to_owned())]);
         }
         for event in EVENTS {

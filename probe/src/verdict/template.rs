@@ -35,10 +35,14 @@ pub(super) fn general_words(name: &str) -> Option<&'static str> {
 
 const GENERAL: &[(&str, &str)] = &[
     ("address", "the host's address"),
+    ("after", "the last router that answers"),
     ("attempts", "several attempts"),
     ("canonical", "<canonical name>"),
+    ("check_target", "HOST:PORT"),
+    ("control", "control ports tell whether it is about the port or about the path"),
     ("count", "N"),
     ("detail", "the report says how"),
+    ("distance", "a control port or a router shows it"),
     ("dns_answer", "another"),
     ("dns_note", ""),
     ("domain", "<domain>"),
@@ -46,7 +50,9 @@ const GENERAL: &[(&str, &str)] = &[
     ("endpoint", "the host"),
     ("error", "the report has the system's error"),
     ("fault", "a fault"),
+    ("flows", "all"),
     ("guess", "the report shows how its answer begins"),
+    ("hop", "N"),
     ("host", "the host"),
     ("host_hint", ""),
     ("hresult", "an HRESULT"),
@@ -55,6 +61,7 @@ const GENERAL: &[(&str, &str)] = &[
     ("icmp", "an ICMP error"),
     ("icmp_device", "that device"),
     ("icmp_sender", "a device on the path"),
+    ("last_hint", "where they allow it, look at the host's own firewall and at the way back"),
     ("mac", "MAC, hash or HMAC"),
     (
         "missing_remedy",
@@ -69,14 +76,19 @@ const GENERAL: &[(&str, &str)] = &[
          authentication for a look at the RPC restrictions of the host",
     ),
     ("os_answer", "one address"),
+    ("others", "stay silent or are rejected"),
+    ("owners", "the routers next to that place"),
     ("payload", "the host refused it as invalid data or its answer does not verify"),
+    ("place", "at or just after the last router that answers"),
     ("port", "1688"),
     ("product", "the product"),
     ("qname", "_vlmcs._tcp.<domain>"),
+    ("reached", "some"),
     ("resolver", "the DNS server"),
     ("result_bytes", "bytes of results"),
     ("results", "the results are in the report"),
     ("route_hint", "look at its address, default gateway and VPN"),
+    ("routers", "several routers"),
     ("source", "this machine"),
     ("source_hint", "check the source address, and wait for old connections to leave TIME_WAIT"),
     ("syns", "with every SYN unanswered"),
@@ -86,6 +98,8 @@ const GENERAL: &[(&str, &str)] = &[
     ("timeout", "the time allowed"),
     ("unreachable_why", "nothing there answers for the address, or a filter answers in this way"),
     ("views", "the report shows their answers"),
+    ("where", "from its distance"),
+    ("who", "nothing listens there, or a filter rejects it in the host's name"),
     ("why", "the report says why"),
 ];
 
@@ -108,7 +122,8 @@ mod tests {
 
     #[test]
     fn every_placeholder_of_the_table_has_general_words() {
-        for row in super::super::table::rows() {
+        let of_trace = crate::trace::table::ROWS.iter().copied();
+        for row in super::super::table::rows().chain(of_trace) {
             for text in [Some(row.cause), row.remedy].into_iter().flatten() {
                 for piece in text.split('{').skip(1) {
                     let name = piece.split('}').next().unwrap_or_default();

@@ -3,7 +3,7 @@
 //! In each round every case runs once against each server, and the order of the servers changes
 //! from round to round, so that neither always runs on the warmer machine.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -148,7 +148,9 @@ pub fn pause(duration: Duration) {
 pub fn run(plan: Plan, mut progress: impl FnMut(&str)) -> Result<Figures> {
     let machine = Machine::prepare()?;
     let script = Arc::new(Script::new(SystemTime::now())?);
-    let log = tempfile::NamedTempFile::new()?;
+    // Beside the programs: hundreds of megabytes do not belong in a /tmp that may be memory.
+    let programs = plan.kms_sim.parent().unwrap_or(Path::new("."));
+    let log = tempfile::NamedTempFile::new_in(programs)?;
     let serve = Server::kms_sim(&plan.kms_sim, &QUIET, None)?;
     let logged = Server::kms_sim(&plan.kms_sim, &LOGGED, Some(log.path()))?;
     let sizes = exchange::learn_sizes(serve.address, &script).context("kms-sim serve")?;
@@ -211,7 +213,7 @@ fn measure_idle(server: &Server, plan: &Plan, script: &Script, sizes: &Sizes) ->
     Ok(Idle { connections: plan.idle_points, resident: (at_first, at_second) })
 }
 
-fn start_up(plan: &Plan, program: &std::path::Path) -> Result<Vec<Duration>> {
+fn start_up(plan: &Plan, program: &Path) -> Result<Vec<Duration>> {
     (0..plan.starts).map(|_| child::run_time(program, "--version")).collect()
 }
 

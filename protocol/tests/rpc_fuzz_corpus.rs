@@ -10,7 +10,7 @@ mod rpc_support;
 
 use std::path::Path;
 
-use rpc_support::all_hold;
+use rpc_support::{all_hold, vectors};
 
 #[test]
 fn decode_holds_over_its_corpus() {
@@ -30,6 +30,20 @@ fn client_operations_hold_over_their_corpus() {
 #[test]
 fn server_operations_hold_over_their_corpus() {
     holds("server_operations", bodies::server_operations);
+}
+
+#[test]
+fn every_golden_pdu_is_a_seed_of_the_decoders() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+    all_hold(vectors(), |(name, bytes)| {
+        for target in ["decode", "round_trip"] {
+            let seed = std::fs::read(corpus.join(target).join(name));
+            if seed.ok().as_ref() != Some(bytes) {
+                return Err(format!("corpus/{target}/{name} is absent or another PDU"));
+            }
+        }
+        Ok(())
+    });
 }
 
 fn holds(target: &str, body: impl Fn(&[u8])) {

@@ -1,5 +1,6 @@
-//! Any bytes through every decoder. The body is a plain function, which an ordinary test
-//! calls over the committed corpus as well.
+//! Any bytes through every decoder. The body is a plain function, which
+//! an ordinary test calls over the committed corpus as well.
+
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| kms_protocol_fuzz::decode(bytes));

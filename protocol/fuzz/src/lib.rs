@@ -7,10 +7,10 @@ use kms_protocol::client;
 use kms_protocol::kms::Version;
 use kms_protocol::kms::crypto::{LabKey, LabKeys};
 use kms_protocol::kms::envelope::open_request;
-use kms_protocol::limits::{CONNECTION_BUFFER_MAX, OPEN_CALLS_MAX};
+use kms_protocol::limits::{BIND_MAX, CONNECTION_BUFFER_MAX, OPEN_CALLS_MAX};
 use kms_protocol::ndr::{self, Ndr};
 use kms_protocol::rpc::{
-    BindNakReason, ContextElement, Frame, Packet, PfcFlags, Status, SyntaxId, next_frame,
+    BindNakReason, ContextElement, Frame, Header, Packet, PfcFlags, Status, SyntaxId, next_frame,
 };
 use kms_protocol::server;
 use kms_protocol::time::Instant;
@@ -42,13 +42,17 @@ pub fn round_trip(bytes: &[u8]) {
     let mut encoded = vec![0; packet.encoded_len()];
     match packet.encode(&mut encoded) {
         Ok(len) => assert_eq!(len, encoded.len()),
-        // Skipped padding may leave an auth trailer where it cannot stand, or no room at all.
-        Err(_) => return,
+        Err(misuse) => {
+            // Bytes that mean nothing are not kept: what they filled may be missing before a
+            // trailer, or the padding that a peer announced and did not send may not fit.
+            assert!(packet.auth.is_some(), "without a trailer: {misuse}");
+            return;
+        }
     }
     let again = Packet::decode(&encoded).expect("what was encoded decodes");
-    assert_eq!(again.body, packet.body);
-    assert_eq!(again.auth, packet.auth);
-    assert_eq!(again.header.call_id, packet.header.call_id);
+    // Lengths follow from the content, of which unused bytes are no part.
+    let frag_length = again.header.frag_length;
+    assert_eq!(again, Packet { header: Header { frag_length, ..packet.header }, ..packet });
     let mut once_more = vec![0; again.encoded_len()];
     again.encode(&mut once_more).expect("encodes again");
     assert_eq!(once_more, encoded, "encoding is stable");
@@ -59,10 +63,12 @@ pub fn client_operations(bytes: &[u8]) {
     let mut script = Script(bytes);
     let config = client::Config {
         answer_timeout: Some(Duration::from_secs(4)),
+        response_max: 4096,
         ..client::Config::default()
     };
     let mut now = Instant::ZERO;
     let mut connection = client::Connection::new(config, now);
+    let mut sent = Vec::new();
     while let Some(operation) = script.byte() {
         match operation % 9 {
             0 => {
@@ -89,11 +95,24 @@ pub fn client_operations(bytes: &[u8]) {
             }
             _ => connection.handle_eof(now),
         }
-        while connection.poll_event().is_some() {}
-        let unsent = connection.poll_transmit().len();
-        connection.transmitted(unsent / 2);
+        let mut events = 0;
+        while connection.poll_event().is_some() {
+            events += 1;
+            assert!(events <= bytes.len(), "more events than bytes");
+        }
+        let taken = connection.poll_transmit().len() / 2;
+        sent.extend_from_slice(&connection.poll_transmit()[..taken]);
+        connection.transmitted(taken);
+        let held = connection.buffered_bytes();
+        assert!(held <= OPEN_CALLS_MAX * 4096 + BIND_MAX + 2 * bytes.len() + QUEUED_MAX);
         assert_eq!(connection.is_closed(), connection.close_reason().is_some());
+        assert!(!connection.is_closed() || connection.poll_timeout().is_none());
     }
+    sent.extend_from_slice(connection.poll_transmit());
+    assert_whole_pdus(&sent);
+    connection.handle_eof(now);
+    while connection.poll_event().is_some() {}
+    assert!(connection.is_closed(), "the server has left");
 }
 
 /// Bytes from a client and the answers of a host, all taken from `bytes`.
@@ -102,6 +121,7 @@ pub fn server_operations(bytes: &[u8]) {
     let mut now = Instant::ZERO;
     let mut connection = server::Connection::new(server::Config::new(1688), now);
     let mut open = Vec::new();
+    let mut sent = Vec::new();
     while let Some(operation) = script.byte() {
         match operation % 7 {
             0 | 1 => connection.handle_input(now, &script.framed()),
@@ -124,15 +144,26 @@ pub fn server_operations(bytes: &[u8]) {
             _ => connection.handle_eof(now),
         }
         drain(&mut connection, &mut open, operation);
-        let unsent = connection.poll_transmit().len();
-        connection.transmitted(unsent.div_ceil(2));
+        let taken = connection.poll_transmit().len().div_ceil(2);
+        sent.extend_from_slice(&connection.poll_transmit()[..taken]);
+        connection.transmitted(taken);
         assert!(connection.open_calls() <= OPEN_CALLS_MAX);
-        assert!(connection.buffered_bytes() <= CONNECTION_BUFFER_MAX + bytes.len());
-        if connection.is_closing() {
-            assert!(connection.close_reason().is_some());
-            assert!(connection.poll_timeout().is_none());
-        }
+        assert!(connection.buffered_bytes() <= CONNECTION_BUFFER_MAX);
+        assert_eq!(connection.is_closing(), connection.close_reason().is_some());
+        assert!(!connection.is_closing() || connection.poll_timeout().is_none());
     }
+    // The client leaves and every call is answered: nothing may be left open.
+    connection.handle_eof(now);
+    drain(&mut connection, &mut open, 0);
+    while let Some(call_id) = open.pop() {
+        connection.fault(call_id, Status::BAD_STUB_DATA);
+        drain(&mut connection, &mut open, 0);
+    }
+    sent.extend_from_slice(connection.poll_transmit());
+    connection.transmitted(connection.poll_transmit().len());
+    assert_whole_pdus(&sent);
+    assert!(connection.is_closed(), "the client has left, and nothing is owed to it");
+    assert_eq!(connection.buffered_bytes(), 0);
 }
 
 fn drain(connection: &mut server::Connection, open: &mut Vec<u32>, operation: u8) {
@@ -145,6 +176,18 @@ fn drain(connection: &mut server::Connection, open: &mut Vec<u32>, operation: u8
             server::Event::Call(call) => open.push(call.call_id),
             _ => {}
         }
+    }
+}
+
+/// What a machine sends must be PDUs, whole and sound, and nothing else.
+fn assert_whole_pdus(mut stream: &[u8]) {
+    while !stream.is_empty() {
+        let Ok(Frame::Whole { header, pdu }) = next_frame(stream) else {
+            panic!("not a whole PDU: {stream:02x?}");
+        };
+        header.check().expect("its own header");
+        Packet::decode(pdu).expect("its own PDU");
+        stream = &stream[pdu.len()..];
     }
 }
 
@@ -192,3 +235,7 @@ const CONTEXTS: [ContextElement<'static>; 2] = [
     ContextElement::new(0, SyntaxId::KMS, &[SyntaxId::NDR32]),
     ContextElement::new(1, SyntaxId::KMS, &[SyntaxId::NDR64]),
 ];
+
+/// Bytes that a client may have asked to send and not sent: half of what one operation adds stays
+/// behind, and one operation adds a few hundred.
+const QUEUED_MAX: usize = 4096;

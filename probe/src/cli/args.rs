@@ -121,22 +121,22 @@ pub(super) struct ResolverArgs {
 #[derive(Debug, Args)]
 pub(super) struct TimeoutArgs {
     /// Time that each stage may take: `500ms`, `4s`, `1m`
-    #[arg(long, value_name = "DURATION", value_parser = values::duration, default_value = "4s")]
+    #[arg(long, value_name = "DURATION", value_parser = values::duration, allow_hyphen_values = true, default_value = "4s")]
     pub(super) timeout: Duration,
     /// Time for all look-ups of a target
-    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    #[arg(long, value_name = "DURATION", value_parser = values::duration, allow_hyphen_values = true)]
     pub(super) dns_timeout: Option<Duration>,
     /// Time for the TCP connect
-    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    #[arg(long, value_name = "DURATION", value_parser = values::duration, allow_hyphen_values = true)]
     pub(super) tcp_timeout: Option<Duration>,
     /// Time for the RPC bind
-    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    #[arg(long, value_name = "DURATION", value_parser = values::duration, allow_hyphen_values = true)]
     pub(super) bind_timeout: Option<Duration>,
     /// Time for the RPC call
-    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    #[arg(long, value_name = "DURATION", value_parser = values::duration, allow_hyphen_values = true)]
     pub(super) rpc_timeout: Option<Duration>,
     /// Time for the KMS exchange
-    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    #[arg(long, value_name = "DURATION", value_parser = values::duration, allow_hyphen_values = true)]
     pub(super) kms_timeout: Option<Duration>,
 }
 
@@ -184,7 +184,7 @@ pub(super) struct DiscoverArgs {
     #[command(flatten)]
     pub(super) resolvers: ResolverArgs,
     /// Time for each domain: `500ms`, `4s`, `1m`
-    #[arg(long, value_name = "DURATION", value_parser = values::duration, default_value = "4s")]
+    #[arg(long, value_name = "DURATION", value_parser = values::duration, allow_hyphen_values = true, default_value = "4s")]
     pub(super) timeout: Duration,
     /// Seed of the order that one client would draw
     #[arg(long, default_value_t = 1)]

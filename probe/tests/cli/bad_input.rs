@@ -61,8 +61,9 @@ fn flag_values_are_refused_with_the_flag_and_the_wanted_form() {
         ("--format", "yaml", "text, json"),
         ("--fail-on", "info", "warning, critical"),
     ] {
-        let value = format!("{flag}={value}");
-        assert_refused(&["check", "127.0.0.1:1", &value], &[flag, part]);
+        assert_refused(&["check", "127.0.0.1:1", flag, value], &[flag, part]);
+        let joined = format!("{flag}={value}");
+        assert_refused(&["check", "127.0.0.1:1", &joined], &[flag, part]);
     }
 }
 

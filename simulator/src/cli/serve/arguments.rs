@@ -48,11 +48,11 @@ pub(super) struct Settings {
     #[serde(deserialize_with = "text")]
     pub(super) dns_host: Option<DomainName>,
 
-    #[arg(long, value_name = "N", help = listed("Priority of this host's SRV records", 0))]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, help = listed("Priority of this host's SRV records", 0))]
     #[serde(deserialize_with = "text")]
     pub(super) dns_priority: Option<u16>,
 
-    #[arg(long, value_name = "N", help = listed("Weight of this host's SRV records", 0))]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, help = listed("Weight of this host's SRV records", 0))]
     #[serde(deserialize_with = "text")]
     pub(super) dns_weight: Option<u16>,
 
@@ -60,16 +60,16 @@ pub(super) struct Settings {
     #[serde(deserialize_with = "text")]
     pub(super) dns_ttl: Option<u32>,
 
-    #[arg(long, value_name = "MINUTES", help = listed("How often clients that are not activated try again, 15 to 43200", IntervalMinutes::ACTIVATION), help_heading = "Host policy")]
+    #[arg(long, value_name = "MINUTES", allow_hyphen_values = true, help = listed("How often clients that are not activated try again, 15 to 43200", IntervalMinutes::ACTIVATION), help_heading = "Host policy")]
     #[serde(deserialize_with = "text")]
     pub(super) activation_interval: Option<IntervalMinutes>,
 
-    #[arg(long, value_name = "MINUTES", help = listed("How often activated clients renew, 15 to 43200", IntervalMinutes::RENEWAL), help_heading = "Host policy")]
+    #[arg(long, value_name = "MINUTES", allow_hyphen_values = true, help = listed("How often activated clients renew, 15 to 43200", IntervalMinutes::RENEWAL), help_heading = "Host policy")]
     #[serde(deserialize_with = "text")]
     pub(super) renewal_interval: Option<IntervalMinutes>,
 
     /// Start with N made-up clients of an application: `windows`, `office` or an application id.
-    #[arg(long, value_name = "APP=N", help_heading = "Host policy")]
+    #[arg(long, value_name = "APP=N", allow_hyphen_values = true, help_heading = "Host policy")]
     #[serde(deserialize_with = "texts")]
     pub(super) initial_count: Vec<InitialCount>,
 
@@ -83,52 +83,52 @@ pub(super) struct Settings {
     pub(super) clock_offset: Option<ClockOffset>,
 
     /// Answer only clients with this key, 32 hexadecimal digits: sets one lab apart from another.
-    #[arg(long, value_name = "HEX32", help_heading = "Host policy")]
+    #[arg(long, value_name = "HEX32", allow_hyphen_values = true, help_heading = "Host policy")]
     #[serde(deserialize_with = "text")]
     pub(super) lab_key: Option<LabKey>,
 
     /// Seed of the random parts of answers; drawn from the system and logged unless given.
-    #[arg(long, value_name = "N", help_heading = "Host policy")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "Host policy")]
     #[serde(deserialize_with = "text")]
     pub(super) seed: Option<u64>,
 
-    #[arg(long, value_name = "N", help = listed("Connections at once; the next one is closed", "what the descriptor limit allows, up to 65536"), help_heading = "Bounds")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, help = listed("Connections at once; the next one is closed", "what the descriptor limit allows, up to 65536"), help_heading = "Bounds")]
     #[serde(deserialize_with = "text")]
     pub(super) max_connections: Option<Count>,
 
-    #[arg(long, value_name = "N", help = listed("Connections at once from one address", "the limit of all"), help_heading = "Bounds")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, help = listed("Connections at once from one address", "the limit of all"), help_heading = "Bounds")]
     #[serde(deserialize_with = "text")]
     pub(super) max_connections_per_address: Option<Count>,
 
-    #[arg(long, value_name = "N", help = listed("Calls of one connection that wait for their answer", config::OPEN_CALLS), help_heading = "Bounds")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, help = listed("Calls of one connection that wait for their answer", config::OPEN_CALLS), help_heading = "Bounds")]
     #[serde(deserialize_with = "text")]
     pub(super) max_open_calls: Option<Count>,
 
-    #[arg(long, value_name = "BYTES", help = listed("Bytes that one connection may hold", Bytes(config::BUFFERED_BYTES_PER_CONNECTION)), help_heading = "Bounds")]
+    #[arg(long, value_name = "BYTES", allow_hyphen_values = true, help = listed("Bytes that one connection may hold", Bytes(config::BUFFERED_BYTES_PER_CONNECTION)), help_heading = "Bounds")]
     #[serde(deserialize_with = "text")]
     pub(super) max_buffered_per_connection: Option<Bytes>,
 
-    #[arg(long, value_name = "BYTES", help = listed("Bytes that all connections may hold", Bytes(config::BUFFERED_BYTES)), help_heading = "Bounds")]
+    #[arg(long, value_name = "BYTES", allow_hyphen_values = true, help = listed("Bytes that all connections may hold", Bytes(config::BUFFERED_BYTES)), help_heading = "Bounds")]
     #[serde(deserialize_with = "text")]
     pub(super) max_buffered: Option<Bytes>,
 
-    #[arg(long, value_name = "TIME", help = listed("How long a connection may be silent between calls", Time(config::IDLE_TIMEOUT)), help_heading = "Bounds")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, help = listed("How long a connection may be silent between calls", Time(config::IDLE_TIMEOUT)), help_heading = "Bounds")]
     #[serde(deserialize_with = "text")]
     pub(super) idle_timeout: Option<Time>,
 
-    #[arg(long, value_name = "TIME", help = listed("How long a call may take to arrive", Time(config::REQUEST_TIMEOUT)), help_heading = "Bounds")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, help = listed("How long a call may take to arrive", Time(config::REQUEST_TIMEOUT)), help_heading = "Bounds")]
     #[serde(deserialize_with = "text")]
     pub(super) request_timeout: Option<Time>,
 
-    #[arg(long, value_name = "TIME", help = listed("How long a client may take nothing of its answer", Time(config::WRITE_TIMEOUT)), help_heading = "Bounds")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, help = listed("How long a client may take nothing of its answer", Time(config::WRITE_TIMEOUT)), help_heading = "Bounds")]
     #[serde(deserialize_with = "text")]
     pub(super) write_timeout: Option<Time>,
 
-    #[arg(long, value_name = "TIME", help = listed("How long the end waits for calls in flight", Time(config::DRAIN_TIMEOUT)), help_heading = "Bounds")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, help = listed("How long the end waits for calls in flight", Time(config::DRAIN_TIMEOUT)), help_heading = "Bounds")]
     #[serde(deserialize_with = "text")]
     pub(super) drain_timeout: Option<Time>,
 
-    #[arg(long, value_name = "N", help = listed("Threads that serve, at most 256", "one for each processor"), help_heading = "Bounds")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, help = listed("Threads that serve, at most 256", "one for each processor"), help_heading = "Bounds")]
     #[serde(deserialize_with = "text")]
     pub(super) workers: Option<Threads>,
 

@@ -56,7 +56,7 @@ pub(super) struct TraceArgs {
         default_value_t = 30
     )]
     max_hops: u8,
-    /// SYNs per port and hop, each from another source port, to see load-balanced branches
+    /// SYNs per hop to the target's port, each from another source port, to see load-balanced branches
     #[arg(
         long,
         value_name = "N",

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::facts::TraceFacts;
-use super::path::{End, PortPath};
+use super::path::{AnswerKind, Hop, PortPath};
 use super::table;
 use super::words;
 use crate::verdict::Row;
@@ -29,6 +29,9 @@ pub(super) fn of(
     let mut add = |code, text: String| caveats.push(Caveat { code, text });
     if let Some(text) = silent_hops(target, controls) {
         add("silent_hops", text);
+    }
+    if let Some(text) = rationed(target, controls) {
+        add("rationed_icmp", text);
     }
     if let Some(text) = several_routers(target, controls) {
         add("load_balanced", text);
@@ -58,34 +61,60 @@ pub(super) fn of(
     caveats
 }
 
+/// The largest TTL that is known to be needed, where the hops before it are passed.
+fn passed(path: &PortPath) -> Option<u8> {
+    path.reached_at().or_else(|| path.last_router().map(|hop| hop.ttl))
+}
+
+/// Hops that answer one port and not another that passes them too, or only a repeated SYN.
+fn rationed(target: &PortPath, controls: &[PortPath]) -> Option<String> {
+    let paths = || std::iter::once(target).chain(controls);
+    let is_rationed = |ttl: u8| {
+        let passes = move |path: &&PortPath| {
+            path.reached_at() > Some(ttl) || path.last_router().is_some_and(|hop| hop.ttl >= ttl)
+        };
+        let hops = || paths().filter(passes);
+        let answers = |path: &PortPath| path.hop(ttl).is_some_and(Hop::has_router);
+        let in_part = hops().any(answers) && !hops().all(answers);
+        let answer = hops().filter_map(|path| path.hop(ttl)).flat_map(|hop| &hop.answers);
+        let mut routers = answer.filter(|answer| answer.kind == AnswerKind::TimeExceeded);
+        in_part || routers.any(|router| router.rtt_us >= REPEATED_SYN_US)
+    };
+    let last = paths().filter_map(passed).max()?;
+    let fastest_end = paths().filter_map(fastest_answer_of_host).min();
+    // Where the host itself is as slow, it is the distance.
+    let is_near = fastest_end.is_none_or(|rtt| rtt < REPEATED_SYN_US);
+    let hops: Vec<u8> = (1..=last).filter(|ttl| is_near && is_rationed(*ttl)).collect();
+    (!hops.is_empty()).then(|| {
+        format!(
+            "Not every SYN gets an ICMP answer at {}: routers ration their ICMP, or packets are \
+             lost; a missing answer proves less here, so repeat the trace after some seconds.",
+            words::hops(&hops)
+        )
+    })
+}
+
+fn fastest_answer_of_host(path: &PortPath) -> Option<u64> {
+    path.hop(path.reached_at()?)?.answers.iter().map(|answer| answer.rtt_us).min()
+}
+
+/// The kernel repeats a SYN after one second.
+const REPEATED_SYN_US: u64 = 900_000;
+
 /// Hops before the end that answer on no port.
 fn silent_hops(target: &PortPath, controls: &[PortPath]) -> Option<String> {
     let paths = || std::iter::once(target).chain(controls);
-    // Silence counts only before something that is known to be further away.
-    let known = |path: &PortPath| {
-        let end = match path.end {
-            End::Rejected { ttl, .. } => Some(ttl),
-            _ => path.reached_at(),
-        };
-        end.or_else(|| path.last_router().map(|hop| hop.ttl))
-    };
-    let last = paths().filter_map(known).max()?;
+    let last = paths().filter_map(passed).max()?;
     let answers =
         |ttl: u8| paths().any(|path| path.hop(ttl).is_some_and(|hop| !hop.answers.is_empty()));
-    let silent: Vec<String> =
-        (1..last).filter(|ttl| !answers(*ttl)).map(|ttl| ttl.to_string()).collect();
-    match silent.as_slice() {
-        [] => None,
-        [only] => Some(format!(
-            "Hop {only} answers on no port although the SYN passes it: its router sends no ICMP, or \
-             too little of it; that is no fault."
-        )),
-        _ => Some(format!(
-            "Hops {} answer on no port although the SYN passes them: their routers send no ICMP, or \
-             too little of it; that is no fault.",
-            silent.join(", ")
-        )),
-    }
+    let silent: Vec<u8> = (1..last).filter(|ttl| !answers(*ttl)).collect();
+    (!silent.is_empty()).then(|| {
+        format!(
+            "Nobody answers for {} on any port although the SYN passes there: routers need not \
+             send ICMP, and that is no fault.",
+            words::hops(&silent)
+        )
+    })
 }
 
 /// Hops where several routers answer.

@@ -16,7 +16,7 @@ pub struct TraceFacts {
     pub control_ports: Vec<u16>,
     /// The largest TTL that was allowed.
     pub max_hops: u8,
-    /// Flows per port that were asked for.
+    /// Flows of the target's port that were asked for; control ports have one.
     pub flows: u8,
     /// How long the trace was allowed to take, in milliseconds.
     pub timeout_ms: u64,

@@ -34,7 +34,8 @@ pub struct Options {
     pub control_ports: Vec<u16>,
     /// The largest TTL, 1 to [`MAX_HOPS_MAX`].
     pub max_hops: u8,
-    /// SYNs per port and TTL, each with a source port of its own, 1 to [`FLOWS_MAX`].
+    /// SYNs per TTL to the target's port, each with a source port of its own, 1 to [`FLOWS_MAX`];
+    /// control ports have one.
     pub flows: u8,
     /// How long one trace may take.
     pub timeout: Duration,
@@ -71,12 +72,12 @@ impl Options {
         if self.control_ports.contains(&0) {
             return Err("a port outside 1..65535: `0`".to_owned());
         }
-        let ports = 1 + self.control_ports.len();
-        let probes = ports * usize::from(self.flows) * usize::from(self.max_hops);
+        let controls = self.control_ports.len();
+        let probes = (usize::from(self.flows) + controls) * usize::from(self.max_hops);
         if probes > PROBES_MAX {
             return Err(format!(
-                "too many SYNs for one trace: {} hops, {ports} ports and {} flows make {probes}, and \
-                 at most {PROBES_MAX} are sent",
+                "too many SYNs for one trace: {} hops, {} flows and {controls} control ports make \
+                 {probes}, and at most {PROBES_MAX} are sent",
                 self.max_hops, self.flows
             ));
         }
@@ -120,13 +121,10 @@ mod tests {
     #[test]
     fn a_trace_that_would_need_too_many_sockets_is_refused_with_its_numbers() {
         assert_eq!(Options::default().validate(), Ok(()));
-        let options =
-            Options { max_hops: 60, flows: 5, control_ports: vec![80, 443], ..Options::default() };
+        let options = Options { max_hops: 60, flows: 13, ..Options::default() };
         assert_eq!(options.validate(), Ok(()));
-        let options = Options { flows: 6, ..options };
-        assert!(
-            options.validate().is_err_and(|error| error.contains("make 1080, and at most 900"))
-        );
+        let options = Options { flows: 14, ..options };
+        assert!(options.validate().is_err_and(|error| error.contains("make 960, and at most 900")));
     }
 
     #[test]

@@ -230,11 +230,17 @@ fn hops(address: IpAddr, probes: &[&ProbeFacts], end: End) -> Vec<Hop> {
             hop.add(kind, from, probe.rtt_us.unwrap_or_default());
         }
     }
-    let last_answer = hops.values().rev().find(|hop| !hop.answers.is_empty()).map(|hop| hop.ttl);
     // Behind the end, more of the same says nothing; of the silence behind the last router, one
-    // hop is enough.
-    let last = end.ttl().or(last_answer.map(|ttl| ttl.saturating_add(1))).unwrap_or(1);
-    hops.into_values().filter(|hop| hop.ttl <= last).collect()
+    // hop is enough. A rejection may come late, and then the hops before it are not silent ones.
+    let last_router = hops.values().rev().find(|hop| hop.has_router()).map_or(0, |hop| hop.ttl);
+    hops.into_values()
+        .filter(|hop| match end {
+            End::SynAck { ttl } | End::Reset { ttl } => hop.ttl <= ttl,
+            End::Rejected { ttl, .. } => hop.ttl <= last_router || hop.ttl == ttl,
+            End::Silent => hop.ttl <= last_router.saturating_add(1),
+            End::NotSent { .. } => hop.ttl == 1,
+        })
+        .collect()
 }
 
 fn answer_kind(address: IpAddr, outcome: &Outcome) -> Option<(AnswerKind, Option<IpAddr>)> {

@@ -22,7 +22,11 @@ pub(super) struct Line {
 }
 
 fn line(facts: &TraceFacts, path: &PortPath, all: &[PortPath], row: &'static Row) -> Line {
-    let elapsed = || duration(std::time::Duration::from_micros(facts.elapsed_us));
+    // Control ports are not always waited for to the end.
+    let elapsed = || match path.is_control {
+        true => String::new(),
+        false => format!(" in {}", duration(std::time::Duration::from_micros(facts.elapsed_us))),
+    };
     let forged = std::ptr::eq(row, &table::RESET_ON_PATH) && !path.is_control;
     let early = std::ptr::eq(row, &table::ANSWERED_EARLY) && !path.is_control;
     let (last, mark, meaning) = match path.end {
@@ -48,9 +52,9 @@ fn line(facts: &TraceFacts, path: &PortPath, all: &[PortPath], row: &'static Row
         End::Silent => {
             let last = path.last_router().map_or(0, |hop| hop.ttl);
             let meaning = if last == 0 {
-                format!("no answer at all in {}", elapsed())
+                format!("no answer at all{}", elapsed())
             } else {
-                format!("no answer from behind hop {last} in {}", elapsed())
+                format!("no answer from behind hop {last}{}", elapsed())
             };
             (last, "X".to_owned(), meaning)
         }

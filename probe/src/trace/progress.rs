@@ -54,17 +54,19 @@ impl Progress {
         for flow in 0..options.flows {
             for ttl in 1..=options.max_hops {
                 let at = flow_gap * u32::from(flow) + ttl_gap * u32::from(ttl - 1);
+                // One flow is enough to compare with, and leaves the routers' ICMP to the target.
+                let ports = if flow == 0 { ports } else { ports.get(..1).unwrap_or_default() };
                 plan.extend(ports.iter().map(|port| (at, Slot { port: *port, flow, ttl })));
             }
         }
         plan.sort_by_key(|(at, _)| *at);
         plan.reverse();
-        let state = |port: &u16| PortState {
+        let state = |(index, port): (usize, &u16)| PortState {
             port: *port,
             answered: Vec::new(),
-            ends: vec![None; usize::from(options.flows)],
+            ends: vec![None; if index == 0 { usize::from(options.flows) } else { 1 }],
         };
-        let ports = ports.iter().map(state).collect();
+        let ports = ports.iter().enumerate().map(state).collect();
         Self { plan, ports, last_news: Duration::ZERO, slowest_rtt: Duration::ZERO }
     }
 
@@ -74,8 +76,13 @@ impl Progress {
         self.plan.pop_if(|(at, _)| *at <= elapsed).map(|(_, slot)| slot)
     }
 
-    /// How long to wait for news; `None` once nothing more is to be learnt.
-    pub(super) fn next_wake(&mut self, elapsed: Duration, in_flight: &[Slot]) -> Option<Duration> {
+    /// How long to wait for news; `None` once nothing more is to be learnt. `in_flight` has each
+    /// SYN under way with the time at which it was sent.
+    pub(super) fn next_wake(
+        &mut self,
+        elapsed: Duration,
+        in_flight: &[(Slot, Duration)],
+    ) -> Option<Duration> {
         self.skip_useless();
         if let Some((at, _)) = self.plan.last() {
             return Some(at.saturating_sub(elapsed));
@@ -83,11 +90,25 @@ impl Progress {
         if in_flight.is_empty() {
             return None;
         }
-        if !self.is_settled() && in_flight.iter().any(|slot| self.is_needed(*slot)) {
-            return Some(Duration::MAX);
+        if self.is_settled() || !in_flight.iter().any(|(slot, _)| self.is_needed(*slot)) {
+            let patience = self.last_news + GRACE + self.slowest_rtt;
+            return patience.checked_sub(elapsed).filter(|left| !left.is_zero());
         }
-        let patience = self.last_news + GRACE + self.slowest_rtt;
-        patience.checked_sub(elapsed).filter(|left| !left.is_zero())
+        let surplus = in_flight.iter().filter(|(slot, _)| !self.is_needed(*slot));
+        let until_stale = surplus.map(|(_, sent)| (*sent + STALE).saturating_sub(elapsed)).min();
+        Some(until_stale.unwrap_or(Duration::MAX))
+    }
+
+    /// Whether a SYN is to be given up before the kernel repeats it: its answer would tell nothing
+    /// new, and may use up what a router that rations its ICMP has left for SYNs that matter.
+    pub(super) fn is_surplus(&self, slot: Slot, age: Duration) -> bool {
+        age >= STALE && !self.is_needed(slot)
+    }
+
+    /// Whether a router has answered a SYN to this port with this TTL.
+    pub(super) fn is_answered(&self, slot: Slot) -> bool {
+        let port = self.ports.iter().find(|port| port.port == slot.port);
+        port.is_some_and(|port| port.answered.contains(&slot.ttl))
     }
 
     /// Takes what came back to a SYN.
@@ -124,26 +145,34 @@ impl Progress {
 
     /// Whether everything is known that can change the conclusion: every flow of the port that
     /// matters has ended, and where that is not a success, some control port shows the distance.
+    /// Of rejections one is enough, for routers ration their ICMP.
     fn is_settled(&self) -> bool {
         let Some((target, controls)) = self.ports.split_first() else { return true };
         let all = |wanted: fn(&FlowEnd) -> bool| {
             target.ends.iter().all(|end| end.as_ref().is_some_and(wanted))
         };
+        let is_compared = controls.is_empty() || controls.iter().any(PortState::is_reached);
         all(|end| end.kind == EndKind::Accepted)
-            || all(|_| true) && (controls.is_empty() || controls.iter().any(PortState::is_reached))
+            || is_compared && (target.is_rejected() || all(|_| true))
     }
 
     /// Whether the answer to this SYN would tell something that no other has told.
     fn is_needed(&self, slot: Slot) -> bool {
-        let Some(port) = self.ports.iter().find(|port| port.port == slot.port) else {
+        let Some(index) = self.ports.iter().position(|port| port.port == slot.port) else {
             return false;
         };
-        if self.is_beyond_end(slot) {
+        let (Some(port), controls) = (self.ports.get(index), self.ports.get(1..)) else {
+            return false;
+        };
+        let is_compared = controls.unwrap_or_default().iter().any(PortState::is_reached);
+        if self.is_beyond_end(slot) || (index > 0 && is_compared) {
             return false;
         }
         let ended_elsewhere = port.nearest_end().is_some_and(|ttl| ttl <= slot.ttl);
-        let flow_is_open = self.end_of(slot).is_none();
-        !port.answered.contains(&slot.ttl) || (ended_elsewhere && flow_is_open)
+        if ended_elsewhere && self.end_of(slot).is_none() {
+            return !port.is_rejected();
+        }
+        !port.answered.contains(&slot.ttl)
     }
 
     fn skip_useless(&mut self) {
@@ -177,6 +206,10 @@ impl PortState {
         self.ends.iter().flatten().map(|end| end.ttl).min()
     }
 
+    fn is_rejected(&self) -> bool {
+        self.ends.iter().flatten().any(|end| end.kind == EndKind::Unreachable)
+    }
+
     fn is_reached(&self) -> bool {
         self.ends.iter().flatten().any(|end| end.kind != EndKind::Unreachable)
     }
@@ -190,6 +223,9 @@ const FLOW_GAP: Duration = Duration::from_millis(100);
 
 /// How long to wait, beyond the slowest round trip, for what is good to know but decides nothing.
 const GRACE: Duration = Duration::from_millis(300);
+
+/// When a SYN that nobody needs is given up: before the kernel repeats it after a second.
+const STALE: Duration = Duration::from_millis(800);
 
 /// How much longer than the shortest branch of a load-balanced path another may be.
 const LONGER_BRANCH_HOPS: u8 = 8;
@@ -216,15 +252,19 @@ mod tests {
         Outcome::Icmp(IcmpError { version: IcmpVersion::Icmp, kind, code, from: None })
     }
 
+    fn under_way(slots: &[Slot]) -> Vec<(Slot, Duration)> {
+        slots.iter().map(|slot| (*slot, ALL)).collect()
+    }
+
     fn launched(progress: &mut Progress, elapsed: Duration) -> Vec<Slot> {
         std::iter::from_fn(|| progress.next_launch(elapsed)).collect()
     }
 
     #[test]
-    fn every_port_flow_and_ttl_is_sent_once_nearest_first() {
+    fn every_ttl_is_sent_once_per_flow_and_control_ports_have_one() {
         let mut progress = progress(2);
         let all = launched(&mut progress, ALL);
-        assert_eq!(all.len(), 2 * 2 * 5);
+        assert_eq!(all.len(), 3 * 5, "two flows of the target and one of the control port");
         assert_eq!(all.first(), Some(&slot(TARGET, 0, 1)));
         assert!(
             all.windows(2).all(|pair| pair[0].flow < pair[1].flow || pair[0].ttl <= pair[1].ttl)
@@ -245,16 +285,29 @@ mod tests {
     #[test]
     fn silence_on_the_port_that_matters_is_waited_for_until_the_deadline() {
         let mut progress = progress(1);
-        let in_flight = launched(&mut progress, ALL);
+        let in_flight = under_way(&launched(&mut progress, ALL));
         assert_eq!(progress.next_wake(ALL, &in_flight), Some(Duration::MAX));
         progress.note(slot(CONTROL, 0, 2), Outcome::SynAck, Duration::ZERO, ALL);
-        assert_eq!(progress.next_wake(ALL, &in_flight), Some(Duration::MAX));
+        let silent = under_way(&[slot(TARGET, 0, 3)]);
+        assert_eq!(progress.next_wake(ALL, &silent), Some(Duration::MAX));
+    }
+
+    #[test]
+    fn what_only_compares_is_given_up_before_it_is_repeated_once_the_host_has_answered() {
+        let mut progress = progress(1);
+        let in_flight = under_way(&launched(&mut progress, ALL));
+        let (target, control) = (slot(TARGET, 0, 1), slot(CONTROL, 0, 1));
+        assert!(!progress.is_surplus(control, STALE));
+        progress.note(slot(CONTROL, 0, 2), Outcome::SynAck, Duration::ZERO, ALL);
+        assert_eq!(progress.next_wake(ALL, &in_flight), Some(STALE));
+        assert!(progress.is_surplus(control, STALE) && !progress.is_surplus(control, GRACE));
+        assert!(!progress.is_surplus(target, ALL));
     }
 
     #[test]
     fn a_port_that_is_reached_is_waited_for_no_longer_than_the_grace() {
         let mut progress = progress(1);
-        let in_flight = launched(&mut progress, ALL);
+        let in_flight = under_way(&launched(&mut progress, ALL));
         progress.note(slot(TARGET, 0, 2), Outcome::SynAck, Duration::ZERO, ALL);
         assert_eq!(progress.next_wake(ALL, &in_flight), Some(GRACE));
         assert_eq!(progress.next_wake(ALL + GRACE, &in_flight), None);
@@ -264,10 +317,10 @@ mod tests {
     fn a_refused_port_waits_for_a_control_port_to_compare_with() {
         for refusal in [Outcome::Reset, icmp(3, 13)] {
             let mut progress = progress(1);
-            let in_flight = launched(&mut progress, ALL);
+            let in_flight = under_way(&launched(&mut progress, ALL));
             progress.note(slot(TARGET, 0, 2), refusal, Duration::ZERO, ALL);
-            let left: Vec<Slot> =
-                in_flight.into_iter().filter(|slot| !progress.is_beyond_end(*slot)).collect();
+            let mut left = in_flight;
+            left.retain(|(slot, _)| !progress.is_beyond_end(*slot));
             assert_eq!(progress.next_wake(ALL, &left), Some(Duration::MAX));
             progress.note(slot(CONTROL, 0, 3), Outcome::Reset, Duration::ZERO, ALL);
             assert_eq!(progress.next_wake(ALL, &left), Some(GRACE));
@@ -280,7 +333,7 @@ mod tests {
         launched(&mut progress, ALL);
         progress.note(slot(TARGET, 0, 2), Outcome::SynAck, Duration::ZERO, ALL);
         let silent = slot(TARGET, 1, 2);
-        assert_eq!(progress.next_wake(ALL, &[silent]), Some(Duration::MAX));
+        assert_eq!(progress.next_wake(ALL, &under_way(&[silent])), Some(Duration::MAX));
     }
 
     #[test]
@@ -288,7 +341,8 @@ mod tests {
         let mut progress = progress(2);
         launched(&mut progress, ALL);
         progress.note(slot(TARGET, 0, 1), icmp(11, 0), Duration::ZERO, ALL);
-        assert_eq!(progress.next_wake(ALL, &[slot(TARGET, 1, 1)]), Some(GRACE));
+        let again = under_way(&[slot(TARGET, 1, 1)]);
+        assert_eq!(progress.next_wake(ALL, &again), Some(GRACE));
     }
 
     #[test]

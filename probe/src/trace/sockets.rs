@@ -46,6 +46,8 @@ struct Probe {
     slot: Slot,
     socket: Socket,
     sent: Instant,
+    /// When it was sent, from the start of the trace.
+    sent_after: Duration,
 }
 
 impl<'a> Run<'a> {
@@ -67,7 +69,9 @@ impl<'a> Run<'a> {
         while let Some(remaining) = self.deadline.remaining() {
             self.launch()?;
             let elapsed = self.deadline.elapsed();
-            let slots: Vec<Slot> = self.in_flight.iter().map(|probe| probe.slot).collect();
+            self.give_up_surplus();
+            let slots = self.in_flight.iter().map(|probe| (probe.slot, probe.sent_after));
+            let slots: Vec<_> = slots.collect();
             let Some(pause) = self.progress.next_wake(elapsed, &slots) else { break };
             let sockets: Vec<&Socket> = self.in_flight.iter().map(|probe| &probe.socket).collect();
             let news = ttl::wait(&sockets, pause.min(remaining))?;
@@ -80,9 +84,9 @@ impl<'a> Run<'a> {
     /// Sends every SYN whose time has come.
     fn launch(&mut self) -> io::Result<()> {
         while let Some(slot) = self.progress.next_launch(self.deadline.elapsed()) {
-            let sent = Instant::now();
+            let (sent, sent_after) = (Instant::now(), self.deadline.elapsed());
             match self.send(slot)? {
-                Ok(socket) => self.in_flight.push(Probe { slot, socket, sent }),
+                Ok(socket) => self.in_flight.push(Probe { slot, socket, sent, sent_after }),
                 Err(outcome) => self.record(slot, outcome, Some(sent.elapsed())),
             }
         }
@@ -141,9 +145,29 @@ impl<'a> Run<'a> {
         self.in_flight.retain(|probe| !progress.is_beyond_end(probe.slot));
     }
 
+    /// Closes the sockets whose answer nobody needs any more.
+    fn give_up_surplus(&mut self) {
+        let progress = &self.progress;
+        let is_surplus = |probe: &mut Probe| progress.is_surplus(probe.slot, probe.sent.elapsed());
+        let surplus: Vec<Slot> =
+            self.in_flight.extract_if(.., is_surplus).map(|probe| probe.slot).collect();
+        for slot in surplus {
+            self.record_silence(slot);
+        }
+    }
+
+    /// What another flow was told, or no flow needs, is no silence.
+    fn record_silence(&mut self, slot: Slot) {
+        if !self.progress.is_answered(slot) {
+            self.record(slot, Outcome::Silent, None);
+        }
+    }
+
     fn record(&mut self, slot: Slot, outcome: Outcome, rtt: Option<Duration>) {
         let elapsed = self.deadline.elapsed();
-        self.progress.note(slot, outcome, rtt.unwrap_or_default(), elapsed);
+        if outcome != Outcome::Silent {
+            self.progress.note(slot, outcome, rtt.unwrap_or_default(), elapsed);
+        }
         let rtt_us = rtt.filter(|_| !matches!(outcome, Outcome::Failed(_) | Outcome::Silent));
         self.probes.push(ProbeFacts {
             port: slot.port,
@@ -156,7 +180,7 @@ impl<'a> Run<'a> {
 
     fn finish(&mut self) {
         for probe in std::mem::take(&mut self.in_flight) {
-            self.record(probe.slot, Outcome::Silent, None);
+            self.record_silence(probe.slot);
         }
     }
 

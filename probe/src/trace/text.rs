@@ -1,6 +1,7 @@
 //! A trace for people: the verdict, a picture of the path to each port, the hops as a table, then
 //! cause, remedy and what cannot be known.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -72,9 +73,10 @@ fn pictures(traced: &Traced) -> String {
 /// One row per hop and router, one column per port.
 fn hops(traced: &Traced) -> String {
     let mut table = vec![header(&traced.paths)];
-    let last = traced.paths.iter().flat_map(|path| &path.hops).map(|hop| hop.ttl).max();
+    let hops = traced.paths.iter().flat_map(|path| &path.hops);
+    let ttls: BTreeSet<u8> = hops.map(|hop| hop.ttl).collect();
     let mut silent: Option<(u8, u8)> = None;
-    for ttl in 1..=last.unwrap_or_default() {
+    for ttl in ttls {
         let rows = rows(traced, ttl);
         if rows.is_empty() {
             silent = Some((silent.map_or(ttl, |(first, _)| first), ttl));

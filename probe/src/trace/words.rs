@@ -71,6 +71,12 @@ pub(super) fn addresses(addresses: &[IpAddr], last_joint: &str) -> String {
     list(&addresses.iter().map(IpAddr::to_string).collect::<Vec<_>>(), last_joint)
 }
 
+/// `hop 2`, `hops 1, 2 and 4`.
+pub(super) fn hops(ttls: &[u8]) -> String {
+    let plural = if ttls.len() == 1 { "" } else { "s" };
+    format!("hop{plural} {}", list(&ttls.iter().map(u8::to_string).collect::<Vec<_>>(), "and"))
+}
+
 fn list(items: &[String], last_joint: &str) -> String {
     match items.split_last() {
         None => String::new(),

@@ -1,6 +1,7 @@
 //! The cases: one filter or route each.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -214,6 +215,46 @@ fn a_silent_router_is_a_caveat_and_the_next_one_still_locates_the_drop() {
     let run = trace(&world, SERVER[V4]);
     run.shows("trace.reached", &["from hop 3"]);
     assert_eq!(run.caveats(), ["silent_hops"]);
+}
+
+#[test]
+fn answers_that_come_after_the_connect_call_has_returned_are_read_all_the_same() {
+    let Some(mut world) = World::new("answers_that_come_after_the_connect_call") else { return };
+    if !world.delay(Duration::from_millis(40)) {
+        return;
+    }
+    for family in [V4, V6] {
+        let run = trace(&world, SERVER[family]);
+        run.shows("trace.reached", &["from hop 3"]);
+        let router2 = &run.entry["trace"]["ports"][0]["hops"][1]["answers"][0];
+        assert_eq!(router2["from"], ROUTER2[family]);
+        assert!(router2["rtt_us"].as_u64().unwrap() >= 80_000, "{router2}");
+    }
+    for (with, verdict) in [
+        ("icmpx type admin-prohibited", "trace.prohibited"),
+        ("icmpx type port-unreachable", "trace.port_unreachable"),
+        ("tcp reset", "trace.refused"),
+    ] {
+        world.rule(Node::Router2, "forward", &format!("tcp dport 1688 reject with {with}"));
+        for family in [V4, V6] {
+            trace(&world, SERVER[family]).shows(verdict, &[ROUTER2[family]]);
+        }
+        world.clear_rules(Node::Router2);
+    }
+}
+
+#[test]
+fn routers_that_ration_their_icmp_are_asked_again_and_the_drop_is_still_located() {
+    let Some(world) = World::new("routers_that_ration_their_icmp") else { return };
+    for node in [Node::Router1, Node::Router2] {
+        // The kernel's default: one error a second for each peer after a burst of six.
+        world.set(node, "ipv4/icmp_ratemask", "6168");
+    }
+    trace(&world, SERVER[V4]).shows("trace.reached", &["from hop 3"]);
+    world.rule(Node::Router2, "forward", "tcp dport 1688 drop");
+    let run = trace_with(&world, &[SERVER[V4], "--timeout", "4s"]);
+    run.shows("trace.silent_drop", &["at or just after hop 2"]);
+    run.is_after(ROUTER2[V4], 2);
 }
 
 #[test]

@@ -12,14 +12,15 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use kms_simulator::serve::{ServeConfig, Server};
 use nix::sched::{CloneFlags, setns};
@@ -54,6 +55,7 @@ pub enum Node {
 pub struct World {
     name: String,
     host: Option<Server>,
+    bridge: Option<Child>,
     probe: PathBuf,
     _folder: TempDir,
 }
@@ -71,7 +73,7 @@ impl World {
         let name = format!("kmsworld-{}-{number}", std::process::id());
         let folder = TempDir::new().unwrap();
         let probe = anybodys_copy(Path::new(env!("CARGO_BIN_EXE_kms-probe")), folder.path());
-        let mut world = Self { name, host: None, probe, _folder: folder };
+        let mut world = Self { name, host: None, bridge: None, probe, _folder: folder };
         world.build();
         world.host = Some(world.serve());
         Some(world)
@@ -123,6 +125,45 @@ impl World {
                 ],
             );
         }
+    }
+
+    /// Puts a delay on the link between the routers, in each direction. Returns whether it could;
+    /// where it could not, that has been reported.
+    pub fn delay(&mut self, one_way: Duration) -> bool {
+        let Some(python) = tool("python3") else {
+            return require("a link with a delay", &[Need::Tool("python3")]);
+        };
+        let millis = one_way.as_secs_f64() * 1000.0;
+        let mut child = Command::new(tool("ip").unwrap())
+            .args(["netns", "exec", &self.namespace(Node::Router1)])
+            .arg(python)
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/world/tun_bridge.py"))
+            .args(["slow-east", "slow-west", &millis.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        self.bridge = Some(child);
+        assert_eq!(line, "ready\n", "the bridge does not start");
+        let router2 = self.namespace(Node::Router2);
+        self.ip(Node::Router1, &["link del east", &format!("link set slow-west netns {router2}")]);
+        for (node, device, host, gateway) in
+            [(Node::Router1, "slow-east", 1, 2), (Node::Router2, "slow-west", 2, 1)]
+        {
+            self.ip(
+                node,
+                &[
+                    &format!("addr add 10.91.2.{host}/24 dev {device}"),
+                    &format!("-6 addr add fd91:2::{host}/64 dev {device} nodad"),
+                    &format!("link set {device} up"),
+                    &format!("route add default via 10.91.2.{gateway}"),
+                    &format!("-6 route add default via fd91:2::{gateway}"),
+                ],
+            );
+        }
+        true
     }
 
     /// Runs `ip` commands on a node, one per line of a batch.
@@ -256,6 +297,10 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         self.host = None;
+        if let Some(mut bridge) = self.bridge.take() {
+            drop(bridge.stdin.take());
+            let _ended_already = bridge.wait();
+        }
         for node in Node::ALL {
             let _may_not_have_been_made = Command::new(tool("ip").unwrap_or_default())
                 .args(["netns", "delete", &self.namespace(node)])

@@ -160,7 +160,39 @@ fn a_silent_router_before_the_drop_is_a_caveat_and_no_fault() {
     let conclusion = trace(&dropped, &[silence(), router(ROUTER2), Outcome::SynAck]);
     shows(&conclusion, "trace.silent_drop", &[&format!("at or just after hop 2 ({ROUTER2})")]);
     assert_eq!(caveats(&conclusion), ["silent_hops", "drop_or_lost_answer"]);
-    assert!(conclusion.caveats[0].text.starts_with("Hop 1 answers on no port"));
+    assert!(conclusion.caveats[0].text.contains("for hop 1 on any port"));
+}
+
+#[test]
+fn a_router_that_answers_one_port_and_not_another_rations_its_icmp() {
+    let target = [silence(), router(ROUTER2), silence()];
+    let conclusion = trace(&target, &open());
+    shows(&conclusion, "trace.silent_drop", &["at or just after hop 2"]);
+    assert_eq!(caveats(&conclusion), ["rationed_icmp", "drop_or_lost_answer"]);
+    assert!(conclusion.caveats[0].text.contains("at hop 1:"), "{}", conclusion.caveats[0].text);
+}
+
+#[test]
+fn a_router_that_answers_only_a_repeated_syn_rations_its_icmp_unless_the_host_is_as_slow() {
+    for (host_rtt_us, expected) in [(2_000, vec!["rationed_icmp"]), (950_000, vec![])] {
+        let mut all = probes(TARGET, 0, &open());
+        all.extend(probes(CONTROL, 0, &open()));
+        for probe in &mut all {
+            let is_router = matches!(probe.outcome, Outcome::Icmp(_));
+            probe.rtt_us = Some(if is_router { 1_002_000 } else { host_rtt_us });
+        }
+        let conclusion = conclude_facts(&facts(all, vec![CONTROL]));
+        assert_eq!(caveats(&conclusion), expected);
+    }
+}
+
+#[test]
+fn hops_skipped_by_a_late_rejection_are_not_called_silent() {
+    let error = icmp(3, 13, ROUTER2);
+    let late = [router(ROUTER1), router(ROUTER2), silence(), silence(), error];
+    let conclusion = trace(&late, &open());
+    shows(&conclusion, "trace.prohibited", &["The router at hop 2"]);
+    assert!(caveats(&conclusion).is_empty(), "{:?}", conclusion.caveats);
 }
 
 #[test]

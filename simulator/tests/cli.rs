@@ -7,12 +7,12 @@ mod common;
 mod skip;
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use assert_cmd::cargo::cargo_bin;
-use common::{Client, Reply, request};
+use common::{Client, Reply, connect, request};
 use hickory_proto::op::{Message, Query};
 use hickory_proto::rr::{Name, RData, RecordType};
 use kms_protocol::guid::Guid;
@@ -259,6 +259,22 @@ fn sigterm_and_sigint_drain_with_exit_code_0_and_sighup_is_ignored() {
 }
 
 #[test]
+fn a_host_without_free_descriptors_leaves_clients_waiting_and_recovers() {
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -n 24; exec \"$0\" \"$@\""]).arg(cargo_bin("kms-sim"));
+    let flags = ["--workers", "1", "--max-connections", "1000", "--log-level", "warn"];
+    let mut sim = Sim::spawn(&mut limited, &flags);
+    let mut inside = sim.bind();
+    let waiting: Vec<TcpStream> = (0..40).map(|_| connect(sim.address)).collect();
+    let log = BufReader::new(sim.child.stderr.take().unwrap());
+    let warned = log.lines().any(|line| line.unwrap().contains("cannot accept connections"));
+    assert!(warned);
+    assert_eq!(inside.ask(&request(1)).count(), 1, "those inside are served");
+    drop(waiting);
+    assert_eq!(sim.bind().ask(&request(2)).count(), 2);
+}
+
+#[test]
 fn dns_leads_to_every_listener_by_its_own_port() {
     let mut sim = Sim::start(&[
         "--listen",
@@ -338,7 +354,11 @@ struct Sim {
 
 impl Sim {
     fn start(arguments: &[&str]) -> Self {
-        let mut child = kms_sim()
+        Self::spawn(&mut kms_sim(), arguments)
+    }
+
+    fn spawn(command: &mut Command, arguments: &[&str]) -> Self {
+        let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(arguments)
             .stdout(Stdio::piped())

@@ -37,7 +37,8 @@ impl ClientCache {
     /// to index.
     pub fn record(&mut self, cmid: Guid, n_policy: u32, now: FileTime) -> u32 {
         self.make_room_for(n_policy);
-        self.entries.retain(|entry| entry.cmid != cmid && entry.is_alive(now));
+        let oldest = oldest_alive(now);
+        self.entries.retain(|entry| entry.cmid != cmid && entry.seen >= oldest);
         if self.entries.len() >= self.capacity {
             self.entries.remove(0);
         }
@@ -48,7 +49,8 @@ impl ClientCache {
     /// The count of clients remembered at `now`.
     #[must_use]
     pub fn count(&self, now: FileTime) -> u32 {
-        count_of(self.entries.iter().filter(|entry| entry.is_alive(now)).count())
+        let oldest = oldest_alive(now);
+        count_of(self.entries.iter().filter(|entry| entry.seen >= oldest).count())
     }
 
     /// Most clients that can be remembered at present. It grows and never shrinks.
@@ -69,11 +71,10 @@ impl Default for ClientCache {
     }
 }
 
-impl Entry {
-    /// A clock that was set back makes an entry look as if it came from the future: it is alive.
-    fn is_alive(&self, now: FileTime) -> bool {
-        now <= self.seen.saturating_add(ENTRY_LIFE)
-    }
+/// The earliest last contact that still counts. A clock that was set back makes an entry look as if
+/// it came from the future: it counts.
+fn oldest_alive(now: FileTime) -> FileTime {
+    now.saturating_sub(ENTRY_LIFE)
 }
 
 fn count_of(len: usize) -> u32 {

@@ -78,9 +78,13 @@ impl Session {
         let worker = Arc::clone(&self.worker);
         let mut drain = pin!(worker.drain_begins());
         let mut timer = pin!(tokio::time::sleep_until(self.deadline(&worker)));
+        let mut will_be_woken = false;
         let end = poll_fn(|cx| {
-            // Only to be woken: whether the server drains is asked from the worker.
-            let _woken = drain.as_mut().poll(cx);
+            // Only to be woken, once, by a waker that stays this task's: whether the server drains
+            // is asked from the worker.
+            if !will_be_woken {
+                will_be_woken = drain.as_mut().poll(cx).is_pending();
+            }
             self.poll(cx, timer.as_mut())
         })
         .await;
@@ -324,3 +328,13 @@ const LINGER_TIME: Duration = Duration::from_secs(1);
 
 /// Later than any deadline; the timer needs some time.
 const FAR_FUTURE: Duration = Duration::from_secs(365 * 24 * 3600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_waits_holds_less_than_a_kibibyte_of_state() {
+        assert!(size_of::<Session>() < 1024, "{} bytes", size_of::<Session>());
+    }
+}

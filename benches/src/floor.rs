@@ -87,7 +87,7 @@ fn sized_message(length: usize) -> Vec<u8> {
     message
 }
 
-/// Offset of the length in every PDU, [C706] 12.6.3.1.
+/// Offset of the length in every PDU, C706 12.6.3.1.
 pub const FRAG_LENGTH: usize = 8;
 
 const BACKLOG: i32 = 4096;

@@ -1,4 +1,4 @@
-//! The authentication trailer, [C706] 13.2.6.1 and [MS-RPCE] 2.2.2.11. It is recognised and
+//! The authentication trailer, C706 13.2.6.1 and [MS-RPCE] 2.2.2.11. It is recognised and
 //! bounded; this crate has no security provider and therefore refuses what asks for one.
 
 use core::fmt;

@@ -1,4 +1,4 @@
-//! bind and alter_context share one body, [C706] 12.6.4.3 and 12.6.4.1.
+//! bind and alter_context share one body, C706 12.6.4.3 and 12.6.4.1.
 
 use super::context::ContextList;
 use crate::wire::{Malformed, Misuse, Reader, Writer};

@@ -1,4 +1,4 @@
-//! bind_ack and alter_context_resp share one body, [C706] 12.6.4.4 and 12.6.4.2.
+//! bind_ack and alter_context_resp share one body, C706 12.6.4.4 and 12.6.4.2.
 
 use super::header::Header;
 use super::result::ResultList;

@@ -1,4 +1,4 @@
-//! bind_nak, [C706] 12.6.4.5 and [MS-RPCE] 2.2.2.9.
+//! bind_nak, C706 12.6.4.5 and [MS-RPCE] 2.2.2.9.
 
 use core::fmt;
 

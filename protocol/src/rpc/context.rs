@@ -1,4 +1,4 @@
-//! Presentation context lists as bind and alter_context carry them, [C706] 12.6.3.1
+//! Presentation context lists as bind and alter_context carry them, C706 12.6.3.1
 //! (`p_cont_list_t`). A list is either borrowed wire bytes, validated once, or a slice of values.
 
 use super::syntax::{self, SyntaxId};

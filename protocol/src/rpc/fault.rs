@@ -1,4 +1,4 @@
-//! fault, [C706] 12.6.4.7 and [MS-RPCE] 2.2.2.8.
+//! fault, C706 12.6.4.7 and [MS-RPCE] 2.2.2.8.
 
 use super::status::Status;
 use crate::wire::{Malformed, Misuse, Reader, Writer};

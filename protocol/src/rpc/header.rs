@@ -1,4 +1,4 @@
-//! The 16-byte header that every PDU begins with, [C706] 12.6.3.1.
+//! The 16-byte header that every PDU begins with, C706 12.6.3.1.
 
 use core::fmt;
 use core::ops::BitOr;
@@ -24,15 +24,15 @@ pub struct Header {
     pub call_id: u32,
 }
 
-/// PDU type, [C706] 12.6.4. Unknown values survive.
+/// PDU type, C706 12.6.4. Unknown values survive.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PduType(pub u8);
 
-/// Header flags, [C706] 12.6.3.1 and [MS-RPCE] 2.2.2.3. Unknown bits survive.
+/// Header flags, C706 12.6.3.1 and [MS-RPCE] 2.2.2.3. Unknown bits survive.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct PfcFlags(pub u8);
 
-/// Data representation label, [C706] 14.1: integer order and character set, floating point form,
+/// Data representation label, C706 14.1: integer order and character set, floating point form,
 /// two reserved bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DataRep(pub [u8; 4]);

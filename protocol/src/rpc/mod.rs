@@ -1,4 +1,4 @@
-//! Connection-oriented DCE/RPC, [C706] chapter 12 as amended by [MS-RPCE] 2.2.2: one PDU per
+//! Connection-oriented DCE/RPC, C706 chapter 12 as amended by [MS-RPCE] 2.2.2: one PDU per
 //! file, plus deframing, reassembly and the tables of status codes.
 
 pub mod auth;

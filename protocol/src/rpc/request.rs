@@ -1,4 +1,4 @@
-//! request, [C706] 12.6.4.9.
+//! request, C706 12.6.4.9.
 
 use super::header::PfcFlags;
 use crate::guid::Guid;

@@ -1,4 +1,4 @@
-//! response, [C706] 12.6.4.10.
+//! response, C706 12.6.4.10.
 
 use crate::wire::{Malformed, Misuse, Reader, Writer};
 

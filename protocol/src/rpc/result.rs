@@ -1,4 +1,4 @@
-//! Results of context negotiation as bind_ack and alter_context_resp carry them, [C706] 12.6.3.1
+//! Results of context negotiation as bind_ack and alter_context_resp carry them, C706 12.6.3.1
 //! (`p_result_list_t`) and [MS-RPCE] 2.2.2.4.
 
 use core::fmt;

@@ -1,4 +1,4 @@
-//! Fault status codes: the DCE codes of [C706] appendix E and the Win32 codes that Windows and
+//! Fault status codes: the DCE codes of C706 appendix E and the Win32 codes that Windows and
 //! Samba send in their place.
 
 use core::fmt;

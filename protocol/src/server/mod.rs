@@ -1,7 +1,7 @@
 //! The server end of one connection: what a conforming RPC server does with every PDU, as a state
 //! machine without I/O. See the crate's documentation for how to drive it.
 //!
-//! The rules follow [C706] chapter 12, [MS-RPCE] 3.3 and, where those leave room, what Windows
+//! The rules follow C706 chapter 12, [MS-RPCE] 3.3 and, where those leave room, what Windows
 //! Server 2012 R2 and later and Samba were seen to do.
 //!
 //! ```

@@ -1,4 +1,4 @@
-//! Association groups, [C706] 12.6.3.1: shared by all connections of one server.
+//! Association groups, C706 12.6.3.1: shared by all connections of one server.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

@@ -84,7 +84,7 @@ impl Drop for Running {
     }
 }
 
-/// Runs a program to its end, which must come within [`RUN_PATIENCE`].
+/// Runs a program to its end, which must come within `RUN_PATIENCE`.
 #[track_caller]
 #[must_use]
 pub fn run(command: &mut Command) -> Finished {

@@ -1,4 +1,4 @@
-//! PDUs made by hand, [C706] 12.6: every field can be wrong on purpose.
+//! PDUs made by hand, C706 12.6: every field can be wrong on purpose.
 
 /// Flag: first fragment.
 pub const FIRST: u8 = 0x01;

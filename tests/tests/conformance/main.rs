@@ -3,7 +3,7 @@
 //! connection ends or is really usable afterwards.
 //!
 //! Each test is named after its case. The cases come from Samba's raw protocol tests, which Samba
-//! also runs against Windows (`samba/tests/dcerpc/raw_protocol.py`), and from [C706] chapter 12
+//! also runs against Windows (`samba/tests/dcerpc/raw_protocol.py`), and from C706 chapter 12
 //! and [MS-RPCE] 3.3.1.5. Silence is proved by order: a server answers in the order of arrival,
 //! so when the next expected PDU comes first, nothing came in between.
 

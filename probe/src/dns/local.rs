@@ -27,18 +27,35 @@ pub struct LocalAnswer {
     pub error: Option<String>,
 }
 
+/// Which of its sources this machine is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// All of them, its own DNS servers included.
+    System,
+    /// The hosts file alone: where other DNS servers are under test, the machine's own prove
+    /// nothing, and may be the very thing that is down.
+    HostsFile,
+}
+
 /// Asks the operating system for each host until `deadline`; what it does not answer by then is
-/// missing in the result, and so are hosts beyond [`MAX_HOSTS`].
+/// missing in the result, and so are hosts beyond [`MAX_HOSTS`]. The hosts file alone says nothing
+/// of a host that it does not have.
 ///
 /// The system's call cannot be interrupted. It runs in a thread of its own, one name after the
 /// other, which is left behind if it hangs: it keeps neither this program nor its end waiting.
-pub async fn ask(hosts: Vec<DomainName>, deadline: Instant) -> Vec<LocalAnswer> {
+pub async fn ask(hosts: Vec<DomainName>, source: Source, deadline: Instant) -> Vec<LocalAnswer> {
     let hosts: Vec<_> = hosts.into_iter().filter(DomainName::is_plain).take(MAX_HOSTS).collect();
     let (sender, mut receiver) = mpsc::channel(MAX_HOSTS);
     let spawned = thread::Builder::new().name("local-names".to_owned()).spawn(move || {
         let file = Hosts::from_system().unwrap_or_default();
         for host in hosts {
-            if sender.blocking_send(answer(host, &file)).is_err() {
+            let answer = match source {
+                Source::System => Some(answer(host, &file)),
+                // Never a matter of DNS, so that no server can keep it waiting.
+                Source::HostsFile if host.is_localhost() => Some(answer(host, &file)),
+                Source::HostsFile => answer_of_file(host, &file),
+            };
+            if answer.is_some_and(|answer| sender.blocking_send(answer).is_err()) {
                 return;
             }
         }
@@ -53,17 +70,39 @@ pub async fn ask(hosts: Vec<DomainName>, deadline: Instant) -> Vec<LocalAnswer> 
 }
 
 fn answer(host: DomainName, file: &Hosts) -> LocalAnswer {
-    let in_hosts_file = [RecordType::A, RecordType::AAAA].into_iter().any(|record_type| {
-        let query = Query::query(host.as_wire().clone(), record_type);
-        file.lookup_static_host(&query).is_some()
-    });
-    let (mut addresses, error) = match system_addresses(&host) {
+    let in_hosts_file = !file_addresses(&host, file).is_empty();
+    let (addresses, error) = match system_addresses(&host) {
         Ok(addresses) => (addresses, None),
         Err(error) => (Vec::new(), Some(escape_text(&error.to_string(), MAX_ERROR_CHARS))),
     };
+    LocalAnswer { host, addresses: in_order(addresses), in_hosts_file, error }
+}
+
+fn answer_of_file(host: DomainName, file: &Hosts) -> Option<LocalAnswer> {
+    let addresses = in_order(file_addresses(&host, file));
+    (!addresses.is_empty()).then_some(LocalAnswer {
+        host,
+        addresses,
+        in_hosts_file: true,
+        error: None,
+    })
+}
+
+fn file_addresses(host: &DomainName, file: &Hosts) -> Vec<IpAddr> {
+    let mut addresses = Vec::new();
+    for record_type in [RecordType::A, RecordType::AAAA] {
+        let query = Query::query(host.as_wire().clone(), record_type);
+        let found = file.lookup_static_host(&query);
+        let records = found.iter().flat_map(|lookup| lookup.answers());
+        addresses.extend(records.filter_map(|record| record.data.ip_addr()));
+    }
+    addresses
+}
+
+fn in_order(mut addresses: Vec<IpAddr>) -> Vec<IpAddr> {
     addresses.sort_unstable();
     addresses.dedup();
-    LocalAnswer { host, addresses, in_hosts_file, error }
+    addresses
 }
 
 #[allow(
@@ -90,7 +129,7 @@ mod tests {
     #[tokio::test]
     async fn the_machine_knows_localhost() {
         let host = DomainName::parse("localhost").unwrap();
-        let answers = ask(vec![host], Instant::now() + Duration::from_secs(60)).await;
+        let answers = ask(vec![host], Source::System, in_a_minute()).await;
         assert!(answers[0].addresses.iter().all(IpAddr::is_loopback), "{answers:?}");
         assert!(!answers[0].addresses.is_empty());
     }
@@ -98,7 +137,22 @@ mod tests {
     #[tokio::test]
     async fn hosts_beyond_the_limit_are_left_out() {
         let hosts = (0..=MAX_HOSTS).map(|_| DomainName::parse("localhost").unwrap()).collect();
-        let answers = ask(hosts, Instant::now() + Duration::from_secs(60)).await;
+        let answers = ask(hosts, Source::System, in_a_minute()).await;
         assert_eq!(answers.len(), MAX_HOSTS);
+    }
+
+    #[test]
+    fn the_hosts_file_alone_answers_for_what_it_has_and_is_silent_about_the_rest() {
+        let mut file = Hosts::default();
+        let text = b"192.0.2.7 kms1.corp.test\n2001:db8::7 kms1.corp.test\n";
+        file.read_hosts_conf(&text[..]).unwrap();
+        let known = answer_of_file(DomainName::parse("kms1.corp.test").unwrap(), &file).unwrap();
+        let addresses = ["192.0.2.7", "2001:db8::7"].map(|text| text.parse::<IpAddr>().unwrap());
+        assert_eq!((known.addresses, known.in_hosts_file), (addresses.to_vec(), true));
+        assert_eq!(answer_of_file(DomainName::parse("kms2.corp.test").unwrap(), &file), None);
+    }
+
+    fn in_a_minute() -> Instant {
+        Instant::now() + Duration::from_secs(60)
     }
 }

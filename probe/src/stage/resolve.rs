@@ -45,8 +45,8 @@ pub struct Options {
     pub resolvers: Vec<SocketAddr>,
     /// Where they come from, for people.
     pub resolvers_from: String,
-    /// They were named on the command line: then an answer of the operating system, which asks
-    /// others, proves an override only if the hosts file has the name.
+    /// They were named on the command line: then of this machine only the hosts file is asked, for
+    /// the rest of the operating system would ask other DNS servers.
     pub resolvers_overridden: bool,
     /// Suffixes for short host names and for a search without target.
     pub search: Vec<DomainName>,
@@ -149,7 +149,7 @@ pub async fn domain(domain: &DomainName, options: &Options) -> Result<Resolved, 
     }
     let (views, system) = gather(tasks, Vec::new(), options, patience.deadline).await;
     let facts = facts(domain, service, None, options, views, system);
-    Ok(observe::of_domain(facts, options, micros(begun)))
+    Ok(observe::of_domain(facts, micros(begun)))
 }
 
 /// Looks for the addresses of one host.
@@ -166,7 +166,7 @@ pub async fn host(host: &DomainName, port: u16, options: &Options) -> Resolved {
     }
     let (views, system) = gather(tasks, vec![host.clone()], options, patience.deadline).await;
     let facts = facts(host, host.clone(), Some(port), options, views, system);
-    observe::of_host(facts, options, micros(begun))
+    observe::of_host(facts, micros(begun))
 }
 
 /// Looks for KMS hosts as a client without configuration does: in each search suffix, in order,
@@ -212,11 +212,15 @@ async fn gather(
 ) -> (Vec<View>, Vec<LocalAnswer>) {
     let mut asked: Vec<DomainName> = Vec::new();
     let mut system = JoinSet::new();
+    let source = match options.resolvers_overridden {
+        true => local::Source::HostsFile,
+        false => local::Source::System,
+    };
     let mut ask = |names: Vec<DomainName>| {
         let new: Vec<_> = names.into_iter().filter(|name| !asked.contains(name)).collect();
         if options.ask_system && !new.is_empty() {
             asked.extend(new.iter().cloned());
-            system.spawn(local::ask(new, deadline));
+            system.spawn(local::ask(new, source, deadline));
         }
     };
     ask(names);

@@ -4,9 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
 
+use super::Facts;
 use super::view::{AddressSource, HostAnswer, View};
-use super::{Facts, Options};
-use crate::dns::local::LocalAnswer;
 use crate::dns::name::DomainName;
 
 /// Something to connect to.
@@ -77,13 +76,9 @@ pub(super) fn host_endpoints(facts: &Facts) -> Vec<Endpoint> {
 }
 
 /// Every address that the operating system has for the host.
-pub(super) fn system_endpoints(facts: &Facts, options: &Options) -> Vec<Endpoint> {
-    let telling = facts
-        .system
-        .iter()
-        .filter(|answer| facts.name.is_localhost() || is_telling(answer, options));
-    telling
-        .flat_map(|answer| &answer.addresses)
+pub(super) fn system_endpoints(facts: &Facts) -> Vec<Endpoint> {
+    let addresses = facts.system.iter().flat_map(|answer| &answer.addresses);
+    addresses
         .map(|address| host_endpoint(facts, *address, AddressSource::OperatingSystem))
         .collect()
 }
@@ -122,9 +117,4 @@ fn merge(endpoints: &mut Vec<Endpoint>, new: Endpoint) {
             old.resolvers.extend(new.resolvers.into_iter().filter(|r| !known.contains(r)));
         }
     }
-}
-
-/// Whether the answer says something about the names that the configured resolvers answer for.
-pub(super) fn is_telling(answer: &LocalAnswer, options: &Options) -> bool {
-    !answer.addresses.is_empty() && (answer.in_hosts_file || !options.resolvers_overridden)
 }

@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::code::DnsCode;
 use super::compare::split_view;
-use super::endpoint::{host_endpoints, is_telling, service_endpoints, system_endpoints};
+use super::endpoint::{host_endpoints, service_endpoints, system_endpoints};
 use super::view::{HostAnswer, ServiceRecord, View};
 use super::words::{count, note, shown, why_unresolved};
-use super::{Facts, Options, Resolved};
+use super::{Facts, Resolved};
 use crate::dns::exchange::{Exchange, Outcome};
 
 /// One thing worth saying, as a code and the values that its sentence needs.
@@ -25,7 +25,7 @@ pub struct Observation {
 }
 
 /// The result for a domain.
-pub(super) fn of_domain(facts: Facts, options: &Options, elapsed_us: u64) -> Resolved {
+pub(super) fn of_domain(facts: Facts, elapsed_us: u64) -> Resolved {
     let Some(deciding) = facts.deciding_view() else {
         return without_resolver(facts, elapsed_us);
     };
@@ -37,7 +37,7 @@ pub(super) fn of_domain(facts: Facts, options: &Options, elapsed_us: u64) -> Res
     observations.extend(facts.views.iter().flat_map(|view| failed_hosts(&facts, view)));
     observations.extend(facts.views.iter().flat_map(|view| aliases(&facts, view)));
     observations.extend(split_view(&facts));
-    observations.extend(overrides(&facts, options));
+    observations.extend(overrides(&facts));
     let endpoints = if code == DnsCode::Ok { service_endpoints(&facts) } else { Vec::new() };
     let observations = distinct(observations, &reason);
     Resolved { code, reason, observations, endpoints, elapsed_us, facts }
@@ -45,8 +45,8 @@ pub(super) fn of_domain(facts: Facts, options: &Options, elapsed_us: u64) -> Res
 
 /// The result for a host name. Where DNS has no address and this machine has one, the machine's
 /// own is checked, and said so.
-pub(super) fn of_host(facts: Facts, options: &Options, elapsed_us: u64) -> Resolved {
-    let from_system = system_endpoints(&facts, options);
+pub(super) fn of_host(facts: Facts, elapsed_us: u64) -> Resolved {
+    let from_system = system_endpoints(&facts);
     let Some(deciding) = facts.deciding_view() else {
         if from_system.is_empty() {
             return without_resolver(facts, elapsed_us);
@@ -66,7 +66,7 @@ pub(super) fn of_host(facts: Facts, options: &Options, elapsed_us: u64) -> Resol
     observations.extend(failed_views(&facts, deciding));
     observations.extend(half_failed(&facts));
     observations.extend(split_view(&facts));
-    observations.extend(overrides(&facts, options));
+    observations.extend(overrides(&facts));
     let mut endpoints = host_endpoints(&facts);
     if deciding.code != DnsCode::Ok && !from_system.is_empty() {
         if !deciding.is_definite() {
@@ -234,9 +234,9 @@ fn aliases(facts: &Facts, view: &View) -> Vec<Observation> {
 }
 
 /// What the operating system says of a host where DNS says otherwise.
-fn overrides(facts: &Facts, options: &Options) -> Vec<Observation> {
+fn overrides(facts: &Facts) -> Vec<Observation> {
     let Some(view) = facts.deciding_view() else { return Vec::new() };
-    let trusted = facts.system.iter().filter(|answer| is_telling(answer, options));
+    let trusted = facts.system.iter().filter(|answer| !answer.addresses.is_empty());
     trusted
         .filter_map(|answer| {
             let said =

@@ -121,7 +121,8 @@ impl Connection {
         match self.phase {
             Phase::Closing => {}
             Phase::Bound => {
-                let call_id = self.partial.as_ref().map_or(0, |partial| partial.call_id);
+                let arriving = self.partial.as_ref().map(|partial| partial.call_id);
+                let call_id = arriving.unwrap_or_else(|| self.call_id_at_front());
                 let status = Status::SERVER_TOO_BUSY;
                 self.queue_fault(call_id, 0, status, PfcFlags::DID_NOT_EXECUTE);
                 self.close(CloseReason::Fault(status));
@@ -335,9 +336,14 @@ impl Connection {
 
     /// A bind_nak for the bind at the front of the input, or for none when there is none.
     fn send_bind_nak(&mut self, reason: BindNakReason) {
-        let front = self.received.get(self.consumed..).unwrap_or(&[]);
-        let call_id = Header::decode(front).map_or(0, |header| header.call_id);
+        let call_id = self.call_id_at_front();
         let _event = self.refuse_bind_with(call_id, reason, CloseReason::BindRefused(reason));
+    }
+
+    /// Call id of the PDU at the front of the input, arrived or arriving; 0 when there is none.
+    fn call_id_at_front(&self) -> u32 {
+        let front = self.received.get(self.consumed..).unwrap_or(&[]);
+        Header::decode(front).map_or(0, |header| header.call_id)
     }
 
     /// Goes through the buffered PDUs up to the first thing that the caller has to see.

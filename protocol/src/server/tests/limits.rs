@@ -82,6 +82,14 @@ fn a_server_out_of_memory_elsewhere_refuses_in_the_same_way() {
 }
 
 #[test]
+fn a_refusal_for_want_of_memory_names_the_call_that_is_arriving() {
+    let mut lab = Lab::bound();
+    assert_eq!(lab.feed(&request(9).with_stub(&[7; 100]).pdu()[..40]), []);
+    lab.server.refuse_overload();
+    assert_eq!(lab.pump(), [fault23(9, 0, Status::SERVER_TOO_BUSY)]);
+}
+
+#[test]
 fn unsent_answers_stop_the_reading_until_they_are_sent() {
     let mut server = Connection::new(Config::new(1688), Instant::ZERO);
     server.handle_input(Instant::ZERO, &bind(WHOLE, &[NDR32]));

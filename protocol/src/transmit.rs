@@ -118,6 +118,18 @@ mod tests {
             assert!(transmit.pending().starts_with(&[5, 0, 17, 3]), "whole PDUs, in order");
         }
         assert!(transmit.bytes.capacity() <= 128, "holds {} bytes", transmit.bytes.capacity());
+        assert!(transmit.held() < 48, "holds {} bytes", transmit.held());
+    }
+
+    #[test]
+    fn sent_bytes_are_dropped_as_soon_as_they_are_the_larger_part() {
+        let packet = Packet::new(PfcFlags::WHOLE, 1, Body::Shutdown);
+        for (sent, held) in [(0, 80), (32, 80), (48, 32), (64, 16), (80, 0), (99, 0)] {
+            let mut transmit = Transmit::default();
+            (0..5).for_each(|_| transmit.push(&packet).unwrap());
+            transmit.sent(sent);
+            assert_eq!((transmit.held(), transmit.backlog()), (held, 80 - sent.min(80)), "{sent}");
+        }
     }
 
     #[test]

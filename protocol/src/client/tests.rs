@@ -141,6 +141,7 @@ impl Lab {
     /// Fails unless a call is still answered.
     fn assert_usable(&mut self) {
         assert_eq!(self.client.close_reason(), None);
+        assert!(!self.client.is_closed());
         let call_id = self.call(b"");
         assert_eq!(self.feed(&response(call_id, b"ok")), [answered(call_id, b"ok")]);
     }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::limits::{OPEN_CALLS_MAX, REASSEMBLED_MAX};
+use crate::wire::Misuse;
 
 #[test]
 fn a_call_is_cut_into_fragments_that_count_down_what_is_left() {
@@ -60,6 +61,30 @@ fn an_answer_up_to_its_limit_is_taken_and_one_byte_more_is_a_violation() {
 }
 
 #[test]
+fn what_is_held_is_what_arrived_and_what_is_unsent() {
+    let mut lab = Lab::multiplexed();
+    lab.feed(&[]);
+    assert_eq!(lab.client.buffered_bytes(), 0);
+    let (a, b) = (lab.client.call(0, 0, b"").unwrap(), lab.client.call(0, 0, b"").unwrap());
+    assert_eq!(lab.client.buffered_bytes(), 48, "two requests of 24 bytes are unsent");
+    lab.sent();
+    lab.feed(&fragment(FIRST, a, &[7; 1000]));
+    lab.feed(&fragment(FIRST, b, &[7; 500]));
+    lab.feed(&[5; 10]);
+    assert_eq!(lab.client.buffered_bytes(), 1510);
+    // The answer that `poll_event` gave last is held until it is called again.
+    let mut lab = Lab::bound();
+    let call_id = lab.call(b"");
+    lab.feed(&fragment(FIRST, call_id, &[7; 1000]));
+    lab.client.handle_input(lab.now, &fragment(LAST, call_id, b""));
+    assert!(lab.client.poll_event().is_some());
+    assert!((1000..1100).contains(&lab.client.buffered_bytes()));
+    assert!(lab.client.poll_event().is_none());
+    lab.feed(&[]);
+    assert_eq!(lab.client.buffered_bytes(), 0);
+}
+
+#[test]
 fn a_fault_ends_its_call_and_not_the_connection() {
     let mut lab = Lab::bound();
     let call_id = lab.call(b"");
@@ -80,16 +105,19 @@ fn a_fault_may_come_in_the_middle_of_an_answer() {
 
 #[test]
 fn a_second_call_before_the_answer_is_the_callers_error_unless_granted() {
+    let refused = |outstanding, at_most| {
+        Err(Misuse::new(0, "outstanding calls", outstanding, Expected::AtMost(at_most)))
+    };
     let mut lab = Lab::bound();
     lab.call(b"");
-    assert!(lab.client.call(0, 0, b"").is_err());
+    assert_eq!(lab.client.call(0, 0, b""), refused(1, 0));
     assert_eq!(lab.sent(), 0);
 
     let mut lab = Lab::multiplexed();
     for _ in 0..OPEN_CALLS_MAX {
         lab.call(b"");
     }
-    assert!(lab.client.call(0, 0, b"").is_err(), "sixteen at most");
+    assert_eq!(lab.client.call(0, 0, b""), refused(16, 15), "sixteen at most");
 }
 
 #[test]

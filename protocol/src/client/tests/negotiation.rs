@@ -3,6 +3,7 @@
 use super::*;
 use crate::limits::CONTEXTS_MAX;
 use crate::rpc::{BindNak, BindTimeFeatures};
+use crate::wire::Misuse;
 
 const FEATURES: ContextElement<'_> =
     ContextElement::new(2, SyntaxId::KMS, &[SyntaxId::bind_time_features(BindTimeFeatures(3))]);
@@ -126,6 +127,14 @@ fn more_contexts_than_any_server_takes_are_the_callers_error() {
     assert!(lab.client.bind(WHOLE, 0, &contexts[1..]).is_err(), "256 do not fit a count of 8 bits");
     assert_eq!(lab.client.poll_transmit(), []);
     assert!(lab.client.bind(WHOLE, 0, &contexts[2..]).is_ok());
+
+    // Contexts that were accepted before count as well.
+    let mut lab = Lab::new(Config::default());
+    lab.client.bind(WHOLE, 0, &[NDR32, NDR64]).unwrap();
+    lab.feed(&ack(WHOLE, 2, &[ACCEPTED32, ACCEPTED64]));
+    let refused = Misuse::new(24, "n_context_elem", 257, Expected::AtMost(256));
+    assert_eq!(lab.client.alter_context(WHOLE, &contexts[..255]), Err(refused));
+    assert!(lab.client.alter_context(WHOLE, &contexts[..254]).is_ok());
 }
 
 #[test]

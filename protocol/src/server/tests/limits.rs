@@ -127,6 +127,20 @@ fn memory_follows_what_arrived_and_not_what_was_announced() {
 }
 
 #[test]
+fn the_stub_of_the_call_that_was_told_last_is_held_until_the_next_poll() {
+    let mut lab = Lab::bound();
+    lab.feed(&request(5).with_flags(FIRST).with_stub(&[7; 1000]).pdu());
+    let last = request(5).with_flags(LAST).pdu();
+    lab.server.handle_input(lab.now, &last);
+    assert!(matches!(lab.server.poll_event(), Some(Event::Call(call)) if call.stub.len() == 1000));
+    assert_eq!(lab.server.buffered_bytes(), 1000 + last.len());
+    assert!(lab.server.poll_event().is_none());
+    assert_eq!(lab.server.buffered_bytes(), 0);
+    lab.server.respond(5, &[7; 100]).unwrap();
+    assert_eq!(lab.server.buffered_bytes(), 124, "the answer is unsent");
+}
+
+#[test]
 fn a_quiet_connection_holds_nothing() {
     let mut lab = Lab::bound();
     lab.feed(&request(5).with_stub(&[7; 5000]).pdu());

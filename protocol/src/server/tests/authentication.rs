@@ -96,6 +96,18 @@ fn a_later_fragment_with_a_trailer_is_denied_in_the_name_of_its_call() {
 }
 
 #[test]
+fn a_later_fragment_without_a_first_is_denied_for_its_trailer_where_calls_may_be_concurrent() {
+    let mut lab = Lab::multiplexed();
+    let middle = request(2).with_flags(MIDDLE).with_auth(trailer(9, 5, 0));
+    assert_eq!(lab.feed(&middle.pdu()), [fault03(2, 0, Status::ACCESS_DENIED)]);
+    lab.assert_closed(is_fault(Status::ACCESS_DENIED));
+
+    let mut lab = Lab::bound();
+    assert_eq!(lab.feed(&middle.pdu()), [fault03(2, 0, Status::PROTO_ERROR)]);
+    lab.assert_closed(is_violation);
+}
+
+#[test]
 fn a_trailer_on_an_unknown_context_comes_second_to_the_context() {
     let mut lab = Lab::bound();
     let pdu = request(2).on_context(111).with_auth(trailer(9, 5, 0)).pdu();

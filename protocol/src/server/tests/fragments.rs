@@ -123,10 +123,12 @@ fn a_later_fragment_of_another_call_breaks_the_first_off() {
 
 #[test]
 fn a_call_that_never_began_cannot_go_on() {
-    for flags in [MIDDLE, LAST] {
-        let mut lab = Lab::bound();
-        let replies = lab.feed(&request(2).with_flags(flags).pdu());
-        assert_eq!(replies, [fault03(2, 0, Status::PROTO_ERROR)], "{flags:?}");
+    // Whatever context it names, known or unknown, the fault names none.
+    for (flags, context_id) in [(MIDDLE, 1), (LAST, 1), (MIDDLE, 9), (LAST, 9)] {
+        let mut lab = Lab::new(Config::new(1688));
+        lab.feed(&bind(WHOLE, &[NDR64]));
+        let replies = lab.feed(&request(2).on_context(context_id).with_flags(flags).pdu());
+        assert_eq!(replies, [fault03(2, 0, Status::PROTO_ERROR)], "{flags:?} on {context_id}");
         lab.assert_closed(is_violation);
     }
 }
@@ -175,6 +177,16 @@ fn a_first_fragment_on_an_unknown_context_begins_no_call() {
     let replies = lab.feed(&request(2).on_context(9).with_flags(FIRST).pdu());
     assert_eq!(replies, [fault23(2, 0, Status::UNKNOWN_INTERFACE)]);
     lab.assert_usable();
+}
+
+#[test]
+fn a_big_endian_call_in_fragments_is_still_marked_as_such() {
+    let mut lab = Lab::bound();
+    let pdus = [FIRST, LAST]
+        .map(|flags| Outgoing { drep: DataRep::BIG, ..request(2).with_flags(flags) }.pdu());
+    assert_eq!(lab.feed_all(&pdus), [response(2, 0, b"")]);
+    let seen = &lab.seen[..];
+    assert!(matches!(seen, [Seen::Call { head, .. }] if head.byte_order == ByteOrder::Big));
 }
 
 #[test]

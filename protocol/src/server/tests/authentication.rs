@@ -117,14 +117,18 @@ fn a_trailer_on_an_unknown_context_comes_second_to_the_context() {
 
 #[test]
 fn a_trailer_that_is_not_aligned_is_a_protocol_error() {
-    // The PDU itself is sound; two bytes more of stub put the trailer at 34.
-    let sound = request(2).with_stub(b"12345678").with_auth(trailer(9, 5, 0)).pdu();
-    let mut pdu = sound;
-    pdu.splice(32..32, [0, 0]);
-    let pdu = patched(pdu, 8, &[50, 0]);
-    let mut lab = Lab::bound();
-    assert_eq!(lab.feed(&pdu), [fault03(2, 0, Status::PROTO_ERROR)]);
-    lab.assert_closed(is_malformed);
+    // A context that is known is named all the same.
+    for (context_id, named) in [(0, 0), (1, 1), (9, 0)] {
+        let call = request(2).on_context(context_id).with_stub(b"12345678");
+        let mut pdu = call.with_auth(trailer(9, 5, 0)).pdu();
+        // The PDU is sound so far; two bytes more of stub put the trailer at 34.
+        pdu.splice(32..32, [0, 0]);
+        let pdu = patched(pdu, 8, &[50, 0]);
+        let mut lab = Lab::bound();
+        lab.feed(&alter(WHOLE, &[NDR64]));
+        assert_eq!(lab.feed(&pdu), [fault03(2, named, Status::PROTO_ERROR)]);
+        lab.assert_closed(is_malformed);
+    }
 }
 
 #[test]

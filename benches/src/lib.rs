@@ -10,10 +10,12 @@
 //! - [`drive`]: many connections at once, for rates.
 //! - [`floor`]: the floor server.
 //! - [`child`]: a server in a process of its own, its CPU time and its memory.
+//! - [`check`]: one run of `kms-probe check` against its parts.
 //! - [`machine`]: processors, descriptors, and what the report says about the machine.
 //! - [`suite`]: the plan, its rounds, and the figures.
 //! - [`report`]: text and JSON.
 
+pub mod check;
 pub mod child;
 pub mod drive;
 pub mod exchange;

@@ -67,6 +67,23 @@ fn pin() -> Result<Vec<usize>> {
     Ok(chosen)
 }
 
+/// Runs `work` with this thread, and so the threads and processes that it starts, on the first
+/// processor that it may use; afterwards the thread may use what it could before.
+///
+/// # Errors
+/// When the system refuses, or `work` fails.
+pub fn on_one_processor<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let this_thread = Pid::from_raw(0);
+    let allowed = sched_getaffinity(this_thread)?;
+    let first = (0..CpuSet::count()).find(|&cpu| allowed.is_set(cpu).unwrap_or_default());
+    let mut one = CpuSet::new();
+    one.set(first.context("no processor may be used")?)?;
+    sched_setaffinity(this_thread, &one)?;
+    let result = work();
+    sched_setaffinity(this_thread, &allowed)?;
+    result
+}
+
 fn processor() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let named = text.lines().find(|line| line.starts_with("model name"));
@@ -79,3 +96,29 @@ fn read_line(path: &str) -> String {
 }
 
 const PROCESSORS: usize = 2;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use anyhow::bail;
+
+    use super::*;
+
+    #[test]
+    fn one_processor_is_used_for_the_work_and_all_again_after_it_even_if_it_fails() {
+        let before = sched_getaffinity(Pid::from_raw(0)).unwrap();
+        let during = on_one_processor(|| Ok(sched_getaffinity(Pid::from_raw(0))?)).unwrap();
+        let used = (0..CpuSet::count()).filter(|&cpu| during.is_set(cpu).unwrap()).count();
+        assert_eq!(used, 1);
+        assert!(on_one_processor::<()>(|| bail!("the work failed")).is_err());
+        assert_eq!(sched_getaffinity(Pid::from_raw(0)).unwrap(), before);
+    }
+
+    #[test]
+    fn a_time_before_1970_has_no_place_in_a_request() {
+        let second = std::time::Duration::from_secs(1);
+        assert_eq!(file_time(SystemTime::UNIX_EPOCH - second), None);
+        let epoch = file_time(SystemTime::UNIX_EPOCH).unwrap();
+        assert_eq!(epoch.to_string(), "1970-01-01 00:00:00");
+    }
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::check::Check;
 use crate::suite::{Figures, Idle, Measured, median};
 
 /// Bytes of process memory per idle connection that are aimed at, at most.
@@ -12,6 +13,12 @@ pub const IDLE_BAR: f64 = 3.0 * 1024.0;
 
 /// Start-up time that is aimed at, at most, in milliseconds.
 pub const START_BAR_MS: f64 = 5.0;
+
+/// Connect, bind and call of one check: blocking round trips that are aimed at, at most.
+pub const CHECK_BAR_ROUND_TRIPS: f64 = 12.0;
+
+/// What the process of a check takes besides, in milliseconds, that is aimed at, at most.
+pub const CHECK_REST_BAR_MS: f64 = 2.0;
 
 /// A page for people.
 #[must_use]
@@ -61,7 +68,26 @@ fn write_page(page: &mut String, figures: &Figures) -> std::fmt::Result {
             "start-up, {name} --version: {ms:.2} ms (bar: {START_BAR_MS} ms, {verdict})"
         )?;
     }
-    Ok(())
+    writeln!(page)?;
+    write_check(page, &figures.check)
+}
+
+fn write_check(page: &mut String, check: &Check) -> std::fmt::Result {
+    let (trips, rest_ms) = (check.stages_in_round_trips(), check.rest_ms());
+    writeln!(
+        page,
+        "check, connect + bind + call: {:.0} us = {trips:.1} round trips of {:.1} us (bar: \
+         {CHECK_BAR_ROUND_TRIPS}, {})",
+        check.stages_us(),
+        check.round_trip_us(),
+        verdict(trips <= CHECK_BAR_ROUND_TRIPS)
+    )?;
+    writeln!(
+        page,
+        "check, rest of the process: {rest_ms:.2} ms (bar: {CHECK_REST_BAR_MS} ms, {})",
+        verdict(rest_ms <= CHECK_REST_BAR_MS)
+    )?;
+    writeln!(page, "(medians of {} runs on one processor, with its target)", check.runs.len())
 }
 
 fn write_case(page: &mut String, measured: &Measured) -> std::fmt::Result {
@@ -128,6 +154,15 @@ pub fn json(figures: &Figures) -> Value {
             "kms_probe_ms": median_ms(&figures.starts.1),
             "bar_ms": START_BAR_MS,
         },
+        "check": {
+            "runs": figures.check.runs.len(),
+            "round_trip_us": figures.check.round_trip_us(),
+            "stages_us": figures.check.stages_us(),
+            "stages_in_round_trips": figures.check.stages_in_round_trips(),
+            "bar_round_trips": CHECK_BAR_ROUND_TRIPS,
+            "rest_ms": figures.check.rest_ms(),
+            "bar_rest_ms": CHECK_REST_BAR_MS,
+        },
     })
 }
 
@@ -150,4 +185,101 @@ fn case_json(measured: &Measured) -> Value {
 
 fn median_ms(runs: &[Duration]) -> f64 {
     median(runs.iter().map(|run| run.as_secs_f64() * 1e3))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::check::Run;
+    use crate::drive::Mode;
+    use crate::machine::Machine;
+    use crate::script::Sizes;
+    use crate::suite::{Case, Plan, Sample};
+
+    #[test]
+    fn figures_at_their_bars_reach_them() {
+        let page = text(&figures(0.80, 1.25, 192, 2_192));
+        assert!(page.contains("rate bar 80%: reached; CPU bar 1.25: reached"), "{page}");
+        assert!(page.contains("= 12.0 round trips of 16.0 us (bar: 12, reached)"), "{page}");
+        assert!(page.contains("rest of the process: 2.00 ms (bar: 2 ms, reached)"), "{page}");
+        assert!(!page.contains("missed"), "{page}");
+    }
+
+    #[test]
+    fn figures_past_their_bars_are_said_to_miss_them() {
+        let page = text(&figures(0.79, 1.26, 200, 2_300));
+        assert_eq!(page.matches("missed").count(), 4, "{page}");
+    }
+
+    #[test]
+    fn the_json_holds_the_ratios_that_the_page_shows() {
+        let object = json(&figures(0.9, 1.1, 160, 1_000));
+        let case = &object["exchanges"][0];
+        assert!((case["rate_ratio"].as_f64().unwrap() - 0.9).abs() < 1e-9);
+        assert!((case["cpu_ratio"].as_f64().unwrap() - 1.1).abs() < 1e-9);
+        let trips = object["check"]["stages_in_round_trips"].as_f64().unwrap();
+        assert!((trips - 10.0).abs() < 1e-9);
+        assert_eq!(object["machine"]["pinned_to"], json!([0, 1]));
+    }
+
+    #[test]
+    fn a_figure_without_a_sample_is_null_and_reaches_no_bar() {
+        let mut figures = figures(0.9, 1.1, 160, 1_000);
+        figures.check.runs.clear();
+        figures.cases[0].serve.clear();
+        assert!(json(&figures)["check"]["stages_us"].is_null());
+        assert!(json(&figures)["exchanges"][0]["rate_ratio"].is_null());
+        assert_eq!(text(&figures).matches("missed").count(), 4);
+    }
+
+    /// One case with the given ratios, and one check of the given microseconds; the rest is well
+    /// within its bars.
+    fn figures(rate: f64, cpu: f64, stages_us: u64, process_us: u64) -> Figures {
+        let case = Case {
+            name: "a case",
+            mode: Mode::KeepAlive,
+            connections: 64,
+            logged: false,
+            rate_bar: Some(0.80),
+            cpu_bar: Some(1.25),
+        };
+        let idle = Idle { connections: (10, 20), resident: (0, 20_480) };
+        let (stages, process) =
+            (Duration::from_micros(stages_us), Duration::from_micros(process_us));
+        Figures {
+            machine: Machine {
+                processor: "a processor".to_owned(),
+                pinned_to: vec![0, 1],
+                kernel: "6.1".to_owned(),
+                date: "2026-01-01 00:00:00".to_owned(),
+                descriptors: 20_000,
+            },
+            plan: Plan {
+                rounds: 1,
+                measure: Duration::from_secs(2),
+                warm_up: Duration::ZERO,
+                idle_points: idle.connections,
+                starts: 1,
+                checks: 1,
+                kms_sim: PathBuf::new(),
+                kms_probe: PathBuf::new(),
+            },
+            sizes: Sizes { bind: 1, bind_ack: 2, request: 3, response: 4 },
+            cases: vec![Measured {
+                case,
+                floor: vec![Sample { rate: 1.0, cpu_us: 1.0 }],
+                serve: vec![Sample { rate, cpu_us: cpu }],
+            }],
+            idle_floor: idle,
+            idle_serve: idle,
+            starts: (vec![Duration::from_millis(1)], vec![Duration::from_millis(2)]),
+            check: Check {
+                round_trips: vec![Duration::from_micros(16)],
+                runs: vec![Run { stages, process }],
+            },
+        }
+    }
 }

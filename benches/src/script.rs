@@ -124,3 +124,35 @@ fn encode(packet: &Packet<'_>) -> Result<Vec<u8>> {
 
 /// Distinct clients in the ring: more than any host needs to count, few enough to stay in cache.
 const CLIENT_MACHINES: u32 = 64;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_request_verifies_under_the_lab_key_and_comes_from_another_machine() {
+        let script = Script::new(SystemTime::UNIX_EPOCH).unwrap();
+        let keys = LabKeys::new(&LabKey::DEFAULT);
+        let mut machines = BTreeSet::new();
+        for bytes in &script.requests {
+            let Body::Request(call) = Packet::decode(bytes).unwrap().body else {
+                panic!("not a request");
+            };
+            let payload = ndr::decode_request(call.stub, Ndr::Ndr32, ByteOrder::Little).unwrap();
+            machines.insert(envelope::open_request(&keys, payload).unwrap().request.cmid);
+        }
+        assert_eq!(machines.len(), script.requests.len());
+    }
+
+    #[test]
+    fn all_requests_have_one_length_and_the_ring_begins_again_at_its_end() {
+        let script = Script::new(SystemTime::UNIX_EPOCH).unwrap();
+        let lengths: BTreeSet<usize> = script.requests.iter().map(Vec::len).collect();
+        assert_eq!(lengths, BTreeSet::from([292]));
+        assert_eq!(script.request(script.requests.len()), script.request(0));
+        assert_ne!(script.request(1), script.request(0));
+    }
+}

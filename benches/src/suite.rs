@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
 
+use crate::check::{self, Check};
 use crate::child::{self, Server};
 use crate::drive::{Load, Mode, Target};
 use crate::exchange;
@@ -28,6 +29,8 @@ pub struct Plan {
     pub idle_points: (usize, usize),
     /// Times that each program is started.
     pub starts: usize,
+    /// Times that `kms-probe check` is run.
+    pub checks: usize,
     /// The simulator's program.
     pub kms_sim: PathBuf,
     /// The probe's program.
@@ -97,6 +100,8 @@ pub struct Figures {
     pub idle_serve: Idle,
     /// Start-up times of `kms-sim --version` and `kms-probe --version`.
     pub starts: (Vec<Duration>, Vec<Duration>),
+    /// `kms-probe check` on one processor.
+    pub check: Check,
 }
 
 impl Measured {
@@ -185,7 +190,9 @@ pub fn run(plan: Plan, mut progress: impl FnMut(&str)) -> Result<Figures> {
         measure_idle(&Server::kms_sim(&plan.kms_sim, &IDLE, None)?, &plan, &script, &sizes)?;
     progress("start-up");
     let starts = (start_up(&plan, &plan.kms_sim)?, start_up(&plan, &plan.kms_probe)?);
-    Ok(Figures { machine, plan, sizes, cases, idle_floor, idle_serve, starts })
+    progress("check");
+    let check = check::measure(&plan.kms_sim, &plan.kms_probe, plan.checks, &sizes)?;
+    Ok(Figures { machine, plan, sizes, cases, idle_floor, idle_serve, starts, check })
 }
 
 fn sample(server: &Server, target: &Target, case: &Case, plan: &Plan) -> Result<Sample> {
@@ -249,3 +256,39 @@ const KEEP_ALIVE: Case = Case {
     rate_bar: None,
     cpu_bar: None,
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_the_middle_or_between_the_two_middle_ones() {
+        let is =
+            |values: &[f64], wanted: f64| (median(values.iter().copied()) - wanted).abs() < 1e-9;
+        assert!(is(&[9.0, 1.0, 5.0], 5.0));
+        assert!(is(&[4.0, 1.0, 2.0, 100.0], 3.0));
+        assert!(is(&[7.0], 7.0));
+        assert!(median(std::iter::empty()).is_nan(), "nothing was measured");
+    }
+
+    #[test]
+    fn a_ratio_is_the_median_of_the_rounds_own_and_not_of_the_medians() {
+        let samples = |rates: [f64; 3]| rates.map(|rate| Sample { rate, cpu_us: 1.0 }).to_vec();
+        let measured = Measured {
+            case: KEEP_ALIVE,
+            floor: samples([100.0, 200.0, 400.0]),
+            serve: samples([90.0, 100.0, 360.0]),
+        };
+        let (floor, serve, ratio) = measured.compare(|sample| sample.rate);
+        assert!((floor - 200.0).abs() < 1e-9 && (serve - 100.0).abs() < 1e-9);
+        assert!((ratio - 0.9).abs() < 1e-9, "{ratio}");
+    }
+
+    #[test]
+    fn memory_per_connection_is_the_slope_between_the_points() {
+        let idle = Idle { connections: (1_000, 3_000), resident: (10_000_000, 14_000_000) };
+        assert!((idle.bytes_each() - 2_000.0).abs() < 1e-9);
+        let shrunk = Idle { connections: (10, 10), resident: (20, 10) };
+        assert!(shrunk.bytes_each().abs() < 1e-9, "neither negative nor divided by nothing");
+    }
+}

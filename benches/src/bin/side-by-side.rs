@@ -88,6 +88,7 @@ fn plan(arguments: Arguments) -> Result<Plan> {
             warm_up: Duration::from_millis(20),
             idle_points: (10, 50),
             starts: 1,
+            checks: 2,
             kms_sim,
             kms_probe,
         }
@@ -98,6 +99,7 @@ fn plan(arguments: Arguments) -> Result<Plan> {
             warm_up: Duration::from_millis(500),
             idle_points: (IDLE_FIRST.min(most / 2), most),
             starts: 100,
+            checks: 200,
             kms_sim,
             kms_probe,
         }

@@ -4,6 +4,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use kms_protocol::client::Event;
+use kms_protocol::kms::mark::is_marked;
 use kms_protocol::rpc::{
     BindAck, BindNak, BindTimeFeatures, ContextElement, ContextReason, ContextResult, PfcFlags,
     SyntaxId,
@@ -135,7 +136,7 @@ fn ack_facts(flags: PfcFlags, ack: &BindAck<'_>) -> BindAckFacts {
         max_xmit_frag: ack.max_xmit_frag,
         max_recv_frag: ack.max_recv_frag,
         assoc_group_id: format!("0x{:08X}", ack.assoc_group_id),
-        kms_sim_mark: ack.assoc_group_id >> KMS_SIM_MARK_SHIFT == KMS_SIM_MARK,
+        kms_sim_mark: is_marked(ack.assoc_group_id),
         secondary_address: escape_text(
             &String::from_utf8_lossy(ack.sec_addr_text()),
             SECONDARY_ADDRESS_CHARS_MAX,
@@ -185,9 +186,5 @@ const FEATURES_CONTEXT: u16 = 2;
 /// Both features: security context multiplexing, and keeping the connection on orphan.
 const FEATURES_WANTED: u64 = 3;
 const FEATURES_ANSWERED: u16 = 3;
-
-/// The top 12 bits of every association group id that kms-sim issues.
-const KMS_SIM_MARK: u32 = 0x1AB;
-const KMS_SIM_MARK_SHIFT: u32 = 20;
 
 const SECONDARY_ADDRESS_CHARS_MAX: usize = 80;

@@ -9,6 +9,7 @@ mod epid;
 pub mod hresult;
 mod license_status;
 mod machine_name;
+pub mod mark;
 pub mod product;
 mod request;
 mod response;

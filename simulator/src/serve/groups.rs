@@ -5,10 +5,11 @@ use std::collections::hash_map::Entry;
 use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 
+use kms_protocol::kms::mark::{GROUP_NUMBER_MAX, group_id};
+
 /// The live association groups of a server and how many connections each has.
 ///
-/// Every id carries the simulator's mark, [`MARK`], in its top twelve bits: a client can tell this
-/// host from a genuine one before it has called anything. The mark cannot be switched off.
+/// Every id carries the simulator's mark ([`kms_protocol::kms::mark`]), which cannot be switched off.
 #[derive(Debug, Default)]
 pub(super) struct AssociationGroups {
     state: Mutex<State>,
@@ -31,12 +32,12 @@ impl AssociationGroups {
     /// [`Exhausted`] when every number belongs to a live group.
     pub(super) fn open(&self) -> Result<NonZeroU32, Exhausted> {
         let mut state = self.lock();
-        if state.connections.len() >= NUMBER_MAX as usize {
+        if state.connections.len() >= GROUP_NUMBER_MAX as usize {
             return Err(Exhausted);
         }
         loop {
-            state.last_number = state.last_number % NUMBER_MAX + 1;
-            let id = MARK << NUMBER_BITS | state.last_number;
+            state.last_number = state.last_number % GROUP_NUMBER_MAX + 1;
+            let id = group_id(state.last_number);
             if let Entry::Vacant(vacant) = state.connections.entry(id) {
                 vacant.insert(1);
                 return NonZeroU32::new(id).ok_or(Exhausted);
@@ -71,12 +72,6 @@ impl AssociationGroups {
     }
 }
 
-/// The mark of this simulator: the top twelve bits of every id.
-pub const MARK: u32 = 0x1AB;
-
-const NUMBER_BITS: u32 = 20;
-const NUMBER_MAX: u32 = (1 << NUMBER_BITS) - 1;
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -93,7 +88,7 @@ mod tests {
     fn numbers_wrap_past_zero_and_past_groups_that_live() {
         let groups = AssociationGroups::default();
         let kept = groups.open().unwrap().get();
-        groups.lock().last_number = NUMBER_MAX - 1;
+        groups.lock().last_number = GROUP_NUMBER_MAX - 1;
         assert_eq!(groups.open().unwrap().get(), 0x1ABF_FFFF);
         assert_eq!(groups.open().unwrap().get(), kept + 1);
     }
@@ -101,7 +96,7 @@ mod tests {
     #[test]
     fn when_every_number_is_in_use_the_next_group_is_refused_until_one_ends() {
         let groups = AssociationGroups::default();
-        let all = (1..=NUMBER_MAX).map(|number| (MARK << NUMBER_BITS | number, 1)).collect();
+        let all = (1..=GROUP_NUMBER_MAX).map(|number| (group_id(number), 1)).collect();
         groups.lock().connections = all;
         assert_eq!(groups.open(), Err(Exhausted));
         groups.leave(0x1AB0_0007);

@@ -24,5 +24,4 @@ mod worker;
 pub use clock::Clock;
 pub use config::{Limits, ServeConfig};
 pub use counters::Totals;
-pub use groups::MARK as ASSOCIATION_GROUP_MARK;
 pub use server::Server;

@@ -79,6 +79,16 @@ pub fn current() -> impl SocketFacts {
 }
 
 impl IcmpError {
+    /// Protocol, registered name, type and code, for people.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let protocol = match self.version {
+            IcmpVersion::Icmp => "ICMP",
+            IcmpVersion::Icmpv6 => "ICMPv6",
+        };
+        format!("{protocol} {} ({}/{})", self.name(), self.kind, self.code)
+    }
+
     /// The registered name of type and code, where they are known.
     #[must_use]
     pub const fn name(&self) -> &'static str {

@@ -71,8 +71,8 @@ impl EchoFacts {
                 format!("not answered ({} sent), which is common and no fault by itself", self.sent)
             }
             EchoOutcome::Unreachable { icmp } => match icmp.from {
-                Some(from) => format!("{} from {from}", super::words::icmp(&icmp)),
-                None => super::words::icmp(&icmp),
+                Some(from) => format!("{} from {from}", icmp.words()),
+                None => icmp.words(),
             },
             EchoOutcome::NotAllowed => "not allowed here (ping_group_range)".to_owned(),
             EchoOutcome::Failed { error } => format!("not possible here ({})", error.kind.words()),

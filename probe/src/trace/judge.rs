@@ -72,14 +72,11 @@ struct Distance {
 impl Case<'_> {
     /// A SYN-ACK came back, in some flow at least.
     fn answered(&self, ttl: u8) -> Found {
+        if let Some(found) = self.nearer_than_the_host(ttl, &table::ANSWERED_EARLY) {
+            return found;
+        }
         let mut values = self.values();
         values.set("hop", ttl.to_string());
-        if let Some((distance, place)) = self.nearer_than_the_host() {
-            values.set("distance", distance.words);
-            values.set("owners", place.owners());
-            values.set("place", place.words());
-            return found(&table::ANSWERED_EARLY, values, Some(place));
-        }
         let flows = &self.target.flows;
         let answered = flows.iter().filter(|flow| matches!(flow.end, End::SynAck { .. })).count();
         let others = words::flow_ends(flows);
@@ -95,14 +92,11 @@ impl Case<'_> {
 
     /// A reset came back: from the host or in its name.
     fn reset(&self, ttl: u8) -> Found {
+        if let Some(found) = self.nearer_than_the_host(ttl, &table::RESET_ON_PATH) {
+            return found;
+        }
         let mut values = self.values();
         values.set("hop", ttl.to_string());
-        if let Some((distance, place)) = self.nearer_than_the_host() {
-            values.set("distance", distance.words);
-            values.set("owners", place.owners());
-            values.set("place", place.words());
-            return found(&table::RESET_ON_PATH, values, Some(place));
-        }
         let place = Place::of_answer(ttl, &self.all());
         let before = place.after.as_ref().map_or("this machine".to_owned(), PlaceHop::names);
         values.set("where", words::distance(ttl));
@@ -131,7 +125,7 @@ impl Case<'_> {
     /// An ICMP error came back.
     fn rejected(&self, ttl: u8, icmp: IcmpError) -> Found {
         let mut values = self.values();
-        values.set("icmp", words::icmp(&icmp));
+        values.set("icmp", icmp.words());
         let own = icmp.from.is_some() && icmp.from == self.facts.source;
         if own {
             values.set("why", local_reason(&icmp).to_owned());
@@ -209,10 +203,16 @@ impl Case<'_> {
     }
 
     /// That the target port is answered from nearer than the host in every flow, and where.
-    fn nearer_than_the_host(&self) -> Option<(Distance, Place)> {
+    fn nearer_than_the_host(&self, ttl: u8, row: &'static Row) -> Option<Found> {
         let latest = self.target.reached_latest()?;
         let distance = self.distance().filter(|distance| distance.hops > latest)?;
-        Some((distance, Place::of_answer(latest, &self.all())))
+        let place = Place::of_answer(latest, &self.all());
+        let mut values = self.values();
+        values.set("hop", ttl.to_string());
+        values.set("distance", distance.words);
+        values.set("owners", place.owners());
+        values.set("place", place.words());
+        Some(found(row, values, Some(place)))
     }
 
     fn no_comparison(&self) -> String {

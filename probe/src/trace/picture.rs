@@ -4,7 +4,6 @@
 use super::facts::TraceFacts;
 use super::path::{End, PortPath};
 use super::table;
-use super::words;
 use crate::verdict::Row;
 use crate::verdict::judge::duration;
 
@@ -46,7 +45,7 @@ fn line(facts: &TraceFacts, path: &PortPath, all: &[PortPath], row: &'static Row
             let hop = icmp.from.and_then(|from| hop_of(all, from));
             let last = hop.unwrap_or(ttl.saturating_sub(1));
             let from = icmp.from.map_or(String::new(), |from| format!(" from {from}"));
-            (last, "!".to_owned(), format!("rejected: {}{from}", words::icmp(&icmp)))
+            (last, "!".to_owned(), format!("rejected: {}{from}", icmp.words()))
         }
         End::NotSent { error } => (0, "X".to_owned(), format!("not sent: {}", error.kind.words())),
         End::Silent => {

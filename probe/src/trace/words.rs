@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use super::facts::TraceFacts;
 use super::path::{End, FlowEnd, PortPath};
 use super::place::Place;
-use crate::platform::{IcmpError, IcmpVersion};
 use crate::stage::connect::{ConnectFacts, ConnectOutcome, SocketError};
 use crate::verdict::judge::Endpoint;
 
@@ -50,15 +49,6 @@ pub(super) fn unsent(facts: &TraceFacts, error: SocketError) -> ConnectFacts {
         icmp: None,
         timeout_ms: facts.timeout_ms,
     }
-}
-
-/// An ICMP error with its registered name, type and code.
-pub(super) fn icmp(icmp: &IcmpError) -> String {
-    let protocol = match icmp.version {
-        IcmpVersion::Icmp => "ICMP",
-        IcmpVersion::Icmpv6 => "ICMPv6",
-    };
-    format!("{protocol} {} ({}/{})", icmp.name(), icmp.kind, icmp.code)
 }
 
 /// A distance as a place: `from hop 3`, `from the local link (hop 1)`.
@@ -106,7 +96,7 @@ pub(super) fn flow_ends(flows: &[FlowEnd]) -> String {
     });
     if let Some(icmp) = rejected {
         let from = icmp.from.map_or("a device on the path".to_owned(), |from| from.to_string());
-        ends.push(format!("get {} from {from}", self::icmp(&icmp)));
+        ends.push(format!("get {} from {from}", icmp.words()));
     }
     list(&ends, "or")
 }

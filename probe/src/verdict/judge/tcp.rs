@@ -22,7 +22,7 @@ pub fn tcp(endpoint: &Endpoint, facts: &ConnectFacts) -> Verdict {
         values.push(("route_hint", route_hint(endpoint, error.kind)));
     }
     if let Some(icmp) = facts.icmp {
-        values.push(("icmp", icmp_words(&icmp)));
+        values.push(("icmp", icmp.words()));
         values.push(("icmp_sender", sender(endpoint, icmp.from)));
         values.push(("icmp_device", device(endpoint, icmp.from)));
         values.push(("unreachable_why", unreachable_why(endpoint, icmp.from).to_owned()));
@@ -86,14 +86,6 @@ fn unanswered(syns_sent: Option<u32>) -> String {
         }
         None => "the SYN and its retransmissions unanswered".to_owned(),
     }
-}
-
-fn icmp_words(icmp: &IcmpError) -> String {
-    let protocol = match icmp.version {
-        IcmpVersion::Icmp => "ICMP",
-        IcmpVersion::Icmpv6 => "ICMPv6",
-    };
-    format!("{protocol} {} ({}/{})", icmp.name(), icmp.kind, icmp.code)
 }
 
 fn is_self(endpoint: &Endpoint, from: Option<IpAddr>) -> bool {

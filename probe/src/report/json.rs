@@ -9,17 +9,18 @@ use serde_json::ser::{CharEscape, CompactFormatter, Formatter, PrettyFormatter};
 
 use super::escape::is_dangerous;
 use crate::check::{Entry, Report, StageFacts, StageReport};
-use crate::verdict::{Finding, Seen};
+use crate::verdict::{Finding, Seen, Verdict};
 
 /// Version of the shape; it changes when a program that reads it would have to.
 pub const SCHEMA_VERSION: u32 = 1;
 
+/// What every report with verdicts has, around entries of its own shape.
 #[derive(Serialize)]
-struct JsonReport<'a> {
+pub(crate) struct JsonReport<'a, E> {
     schema_version: u32,
     tool: Tool,
     started: &'a str,
-    targets: Vec<JsonEntry<'a>>,
+    targets: Vec<E>,
     verdict: &'static str,
 }
 
@@ -62,6 +63,19 @@ struct JsonFinding<'a> {
     facts: &'a serde_json::Value,
 }
 
+impl<'a, E> JsonReport<'a, E> {
+    /// A report that began at `started`; `worst` is its worst verdict.
+    pub(crate) fn new(started: &'a str, targets: Vec<E>, worst: Option<&Verdict>) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            tool: Tool::THIS,
+            started,
+            targets,
+            verdict: worst.map_or("", |verdict| verdict.row.code),
+        }
+    }
+}
+
 impl Tool {
     pub(crate) const THIS: Self =
         Self { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") };
@@ -89,14 +103,9 @@ pub fn write(value: &impl Serialize, out: &mut dyn io::Write) -> io::Result<()> 
     writeln!(out)
 }
 
-fn shape(report: &Report) -> JsonReport<'_> {
-    JsonReport {
-        schema_version: SCHEMA_VERSION,
-        tool: Tool::THIS,
-        started: &report.started,
-        targets: report.entries.iter().map(entry).collect(),
-        verdict: report.worst().map_or("", |verdict| verdict.row.code),
-    }
+fn shape(report: &Report) -> JsonReport<'_, JsonEntry<'_>> {
+    let targets = report.entries.iter().map(entry).collect();
+    JsonReport::new(&report.started, targets, report.worst())
 }
 
 fn entry(entry: &Entry) -> JsonEntry<'_> {

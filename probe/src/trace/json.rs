@@ -10,17 +10,8 @@ use super::echo::EchoFacts;
 use super::entry::{Entry, Report, Traced};
 use super::path::PortPath;
 use super::place::Place;
-use crate::report::json::{SCHEMA_VERSION, Tool};
+use crate::report::json::JsonReport;
 use crate::verdict::Seen;
-
-#[derive(Serialize)]
-struct JsonReport<'a> {
-    schema_version: u32,
-    tool: Tool,
-    started: &'a str,
-    targets: Vec<JsonEntry<'a>>,
-    verdict: &'static str,
-}
 
 #[derive(Serialize)]
 struct JsonEntry<'a> {
@@ -54,13 +45,8 @@ struct JsonTrace<'a> {
 /// A report as a value to be written.
 #[must_use]
 pub fn shape(report: &Report) -> impl Serialize + use<'_> {
-    JsonReport {
-        schema_version: SCHEMA_VERSION,
-        tool: Tool::THIS,
-        started: &report.started,
-        targets: report.entries.iter().map(entry).collect(),
-        verdict: report.worst().map_or("", |verdict| verdict.row.code),
-    }
+    let targets: Vec<JsonEntry<'_>> = report.entries.iter().map(entry).collect();
+    JsonReport::new(&report.started, targets, report.worst())
 }
 
 fn entry(entry: &Entry) -> JsonEntry<'_> {

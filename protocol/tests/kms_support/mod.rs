@@ -3,8 +3,11 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-use std::path::Path;
+#[path = "../golden/mod.rs"]
+mod golden;
 
+#[allow(unused_imports, reason = "each test file uses its own part")]
+pub(crate) use golden::vector;
 use kms_protocol::filetime::FileTime;
 use kms_protocol::kms::crypto::{LabKey, LabKeys};
 use kms_protocol::kms::envelope::{response_len, seal_response};
@@ -59,30 +62,9 @@ pub(crate) fn sealed_response(version: Version) -> Vec<u8> {
     out
 }
 
-/// The golden vector `name`, from `tests/vectors/<name>.hex`: `#` begins a comment.
-pub(crate) fn vector(name: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(name);
-    let text = std::fs::read_to_string(path.with_extension("hex")).expect(name);
-    let digits: Vec<u8> = text
-        .lines()
-        .flat_map(|line| line.split('#').next().unwrap_or_default().chars())
-        .filter(|c| !c.is_whitespace())
-        .map(|c| u8::try_from(c.to_digit(16).expect(name)).unwrap())
-        .collect();
-    assert!(digits.len().is_multiple_of(2), "{name}: half a byte");
-    digits.chunks(2).map(|pair| (pair[0] << 4) | pair[1]).collect()
-}
-
 /// Names of all KMS vectors in the folder.
 pub(crate) fn vector_names() -> Vec<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
-    let mut names: Vec<String> = std::fs::read_dir(folder)
-        .unwrap()
-        .filter_map(|entry| entry.unwrap().path().file_stem()?.to_str().map(str::to_owned))
-        .filter(|name| name.starts_with("kms_"))
-        .collect();
-    names.sort();
-    names
+    golden::names("kms_")
 }
 
 const fn counting_from(first: u8) -> [u8; 16] {

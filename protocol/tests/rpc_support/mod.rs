@@ -8,36 +8,18 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "../golden/mod.rs"]
+mod golden;
 pub(crate) mod pair;
 
-use std::path::Path;
+#[allow(unused_imports, reason = "each test file uses its own part")]
+pub(crate) use golden::vector;
 
 use kms_protocol::rpc::{Frame, next_frame};
 
-/// The golden vector `name`, from `tests/vectors/<name>.hex`: `#` begins a comment.
-pub(crate) fn vector(name: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(name);
-    let text = std::fs::read_to_string(path.with_extension("hex")).expect(name);
-    let digits: Vec<u8> = text
-        .lines()
-        .flat_map(|line| line.split('#').next().unwrap_or_default().chars())
-        .filter(|c| !c.is_whitespace())
-        .map(|c| u8::try_from(c.to_digit(16).expect(name)).unwrap())
-        .collect();
-    assert!(digits.len().is_multiple_of(2), "{name}: half a byte");
-    digits.chunks(2).map(|pair| (pair[0] << 4) | pair[1]).collect()
-}
-
 /// Names of all RPC vectors in the folder.
 pub(crate) fn vector_names() -> Vec<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
-    let mut names: Vec<String> = std::fs::read_dir(folder)
-        .unwrap()
-        .filter_map(|entry| entry.unwrap().path().file_stem()?.to_str().map(str::to_owned))
-        .filter(|name| name.starts_with("rpc_"))
-        .collect();
-    names.sort();
-    names
+    golden::names("rpc_")
 }
 
 /// All RPC vectors by name.

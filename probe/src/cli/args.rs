@@ -96,13 +96,14 @@ pub(super) struct CheckArgs {
     pub(super) resolvers: ResolverArgs,
     #[command(flatten)]
     pub(super) timeouts: TimeoutArgs,
-    #[command(flatten)]
-    pub(super) kms: KmsArgs,
     /// Severity from which on the exit code is 1
     #[arg(long, value_enum, default_value_t = FailOn::Warning)]
     pub(super) fail_on: FailOn,
     #[command(flatten)]
     pub(super) format: FormatArgs,
+    // Last, since its heading in the help holds for all that follows.
+    #[command(flatten)]
+    pub(super) kms: KmsArgs,
 }
 
 /// Whom to ask for names.
@@ -145,7 +146,7 @@ pub(super) struct TimeoutArgs {
 #[command(next_help_heading = "Options of --depth kms")]
 pub(super) struct KmsArgs {
     /// The lab's key, 32 hexadecimal digits: the same as the simulator's
-    #[arg(long, value_name = "HEX32", value_parser = |text: &str| text.parse::<LabKey>())]
+    #[arg(long, value_name = "HEX32", allow_hyphen_values = true, value_parser = |text: &str| text.parse::<LabKey>())]
     pub(super) lab_key: Option<LabKey>,
     /// The host must share the lab key: kms.foreign_key is then critical
     #[arg(long)]

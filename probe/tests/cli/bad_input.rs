@@ -54,6 +54,7 @@ fn flag_values_are_refused_with_the_flag_and_the_wanted_form() {
         ("--timeout", "-1s", "`4s`"),
         ("--bind-timeout", "1day", "`4s`"),
         ("--lab-key", "00", "32 hexadecimal digits"),
+        ("--lab-key", "-1", "32 hexadecimal digits"),
         ("--lab-key", "zz000000000000000000000000000000", "hexadecimal"),
         ("--product", "Windows 95", "kms-sim catalog"),
         ("--kms-version", "7", "4, 5, 6"),

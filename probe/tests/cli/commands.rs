@@ -130,3 +130,16 @@ fn a_reader_that_leaves_is_no_failure() {
     assert!(child.wait().unwrap().success());
     assert_eq!(errors, "");
 }
+
+#[test]
+fn the_help_keeps_options_of_depth_kms_apart_from_those_of_every_check() {
+    let output = run(&["check", "--help"]);
+    let (every_check, depth_kms) =
+        stdout(&output).split_once("Options of --depth kms:").expect("the heading");
+    for option in ["--depth", "--resolver", "--timeout", "--fail-on", "--format"] {
+        assert!(every_check.contains(&format!("{option} <")), "{option}");
+    }
+    for option in ["--lab-key", "--expect-lab", "--kms-version", "--product"] {
+        assert!(depth_kms.contains(option), "{option}");
+    }
+}

@@ -134,8 +134,7 @@ fn a_reader_that_leaves_is_no_failure() {
 #[test]
 fn the_help_keeps_options_of_depth_kms_apart_from_those_of_every_check() {
     let output = run(&["check", "--help"]);
-    let (every_check, depth_kms) =
-        stdout(&output).split_once("Options of --depth kms:").expect("the heading");
+    let (every_check, depth_kms) = stdout(&output).split_once("Options of --depth kms:").unwrap();
     for option in ["--depth", "--resolver", "--timeout", "--fail-on", "--format"] {
         assert!(every_check.contains(&format!("{option} <")), "{option}");
     }

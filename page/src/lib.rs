@@ -1,0 +1,1 @@
+//! Self-contained HTML pages with plots, for the reports of both tools.

@@ -4,10 +4,10 @@ use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use kms_page::text::is_dangerous;
 use serde::{Serialize, Serializer};
 use serde_json::ser::{CharEscape, CompactFormatter, Formatter, PrettyFormatter};
 
-use super::escape::is_dangerous;
 use crate::check::{Entry, Report, StageFacts, StageReport};
 use crate::verdict::{Finding, Seen, Verdict};
 

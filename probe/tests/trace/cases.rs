@@ -1,12 +1,11 @@
 //! The cases: one filter or route each.
 
 use std::path::Path;
-use std::time::Duration;
 
 use serde_json::json;
 
 use crate::run::{text, trace, trace_with};
-use crate::world::{CLIENT, Node, ROUTER1, ROUTER2, SERVER, V4, V6, World};
+use crate::world::{CLIENT, Link, Node, ROUTER1, ROUTER2, SERVER, V4, V6, World};
 
 #[test]
 fn an_open_port_is_reached_over_both_families_and_closed_ports_compare() {
@@ -220,7 +219,7 @@ fn a_silent_router_is_a_caveat_and_the_next_one_still_locates_the_drop() {
 #[test]
 fn answers_that_come_after_the_connect_call_has_returned_are_read_all_the_same() {
     let Some(mut world) = World::new("answers_that_come_after_the_connect_call") else { return };
-    if !world.delay(Duration::from_millis(40)) {
+    if !world.impair(Link { delay_ms: 40, ..Link::default() }) {
         return;
     }
     for family in [V4, V6] {

@@ -9,7 +9,12 @@
 //! privileges. Include it with `mod world;` beside `skip`.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses part of it")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -17,10 +22,9 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use kms_simulator::serve::{ServeConfig, Server};
 use nix::sched::{CloneFlags, setns};
@@ -51,11 +55,35 @@ pub enum Node {
     Server,
 }
 
+/// What the link between the routers does to packets, in each direction.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Link {
+    /// How long each packet is held.
+    pub delay_ms: u32,
+    /// How many of 1,000 packets are lost.
+    pub loss_permille: u32,
+    /// Seed of the loss: the n-th packet of the m-th flow has the same fate in every run.
+    pub seed: u64,
+}
+
+/// What became of the packets on the link between the routers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkCounts {
+    pub passed: u64,
+    pub dropped: u64,
+}
+
+/// The process that is the link between the routers once it is impaired.
+struct Bridge {
+    child: Child,
+    answers: BufReader<ChildStdout>,
+}
+
 /// One network, removed when dropped, by a panic too.
 pub struct World {
     name: String,
     host: Option<Server>,
-    bridge: Option<Child>,
+    bridge: Option<Bridge>,
     probe: PathBuf,
     _folder: TempDir,
 }
@@ -127,25 +155,43 @@ impl World {
         }
     }
 
-    /// Puts a delay on the link between the routers, in each direction. Returns whether it could;
-    /// where it could not, that has been reported.
-    pub fn delay(&mut self, one_way: Duration) -> bool {
-        let Some(python) = tool("python3") else {
-            return require("a link with a delay", &[Need::Tool("python3")]);
-        };
-        let millis = one_way.as_secs_f64() * 1000.0;
+    /// Makes the link between the routers slow and lossy, or changes how slow and lossy it is.
+    /// Returns whether it could; where it could not, that has been reported.
+    pub fn impair(&mut self, link: Link) -> bool {
+        if self.bridge.is_none() {
+            let Some(python) = tool("python3") else {
+                return require("a slow or lossy link", &[Need::Tool("python3")]);
+            };
+            self.bridge = Some(self.start_bridge(&python));
+        }
+        let Link { delay_ms, loss_permille, seed } = link;
+        let answer = self.ask_bridge(&format!("link {delay_ms} {loss_permille} {seed}"));
+        assert_eq!(answer, "ready\n");
+        true
+    }
+
+    /// Packets of both directions since the link was impaired.
+    pub fn link_counts(&mut self) -> LinkCounts {
+        let answer = self.ask_bridge("counts");
+        let mut counts = answer.split_whitespace().map(|word| word.parse().unwrap());
+        let mut next = || counts.next().unwrap();
+        LinkCounts { passed: next(), dropped: next() }
+    }
+
+    /// Puts a bridge of two TUN devices in place of the link between the routers.
+    fn start_bridge(&self, python: &Path) -> Bridge {
         let mut child = Command::new(tool("ip").unwrap())
             .args(["netns", "exec", &self.namespace(Node::Router1)])
             .arg(python)
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/world/tun_bridge.py"))
-            .args(["slow-east", "slow-west", &millis.to_string()])
+            .args(["slow-east", "slow-west"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
+        let mut answers = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        self.bridge = Some(child);
+        answers.read_line(&mut line).unwrap();
         assert_eq!(line, "ready\n", "the bridge does not start");
         let router2 = self.namespace(Node::Router2);
         self.ip(Node::Router1, &["link del east", &format!("link set slow-west netns {router2}")]);
@@ -163,7 +209,15 @@ impl World {
                 ],
             );
         }
-        true
+        Bridge { child, answers }
+    }
+
+    fn ask_bridge(&mut self, command: &str) -> String {
+        let bridge = self.bridge.as_mut().expect("the link is impaired first");
+        writeln!(bridge.child.stdin.as_mut().unwrap(), "{command}").unwrap();
+        let mut answer = String::new();
+        bridge.answers.read_line(&mut answer).unwrap();
+        answer
     }
 
     /// Runs `ip` commands on a node, one per line of a batch.
@@ -298,8 +352,8 @@ impl Drop for World {
     fn drop(&mut self) {
         self.host = None;
         if let Some(mut bridge) = self.bridge.take() {
-            drop(bridge.stdin.take());
-            let _ended_already = bridge.wait();
+            drop(bridge.child.stdin.take());
+            let _ended_already = bridge.child.wait();
         }
         for node in Node::ALL {
             let _may_not_have_been_made = Command::new(tool("ip").unwrap_or_default())

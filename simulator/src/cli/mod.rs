@@ -4,6 +4,7 @@
 //! commands that judge something.
 
 mod catalog;
+mod dns;
 mod file;
 mod output;
 mod serve;
@@ -30,6 +31,9 @@ enum Command {
     Serve(Box<serve::Arguments>),
     /// List the products that the lab knows, with all their ids.
     Catalog(catalog::Arguments),
+    /// Publish a lab host in a real DNS zone by dynamic update, or withdraw it.
+    #[command(subcommand)]
+    Dns(Box<dns::Command>),
     /// Print a completion script for a shell.
     Completions {
         /// The shell to complete for.
@@ -70,6 +74,7 @@ fn execute(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve(arguments) => serve::run(*arguments),
         Command::Catalog(arguments) => output::print(&catalog::render(&arguments)?),
+        Command::Dns(command) => dns::run(&command),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "kms-sim", &mut script);

@@ -9,6 +9,7 @@ mod answer;
 mod encode;
 mod fault;
 pub mod name;
+pub mod publish;
 mod request;
 mod server;
 mod tcp;

@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod dns;
+pub mod fault;
 pub mod log;
 pub mod model;
 pub mod serve;

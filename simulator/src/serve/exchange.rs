@@ -12,6 +12,7 @@ use kms_protocol::server::Call;
 use kms_protocol::wire::ByteOrder;
 use rand::Rng;
 
+use crate::fault::Applied;
 use crate::model::{Acceptance, Decision, Query, Refusal};
 
 /// What goes back to the client.
@@ -32,6 +33,9 @@ pub struct Record {
     pub request: Option<Request>,
     /// How it ended.
     pub outcome: Outcome,
+    /// The fault rules that struck, in the order of their stages: at most one at request and one
+    /// at response.
+    pub faults: Vec<Applied>,
 }
 
 /// How a call ended.
@@ -60,14 +64,20 @@ pub fn handle(
     let payload = match ndr::decode_request(call.stub, ndr, call.byte_order) {
         Ok(payload) => payload,
         Err(error) => {
-            let record = Record { ndr, request: None, outcome: Outcome::BadStub(error) };
+            let record =
+                Record { ndr, request: None, outcome: Outcome::BadStub(error), faults: Vec::new() };
             return (Answer::Fault(Status::BAD_STUB_DATA), record);
         }
     };
     let opened = match open_request(keys, payload) {
         Ok(opened) => opened,
         Err(error) => {
-            let record = Record { ndr, request: None, outcome: Outcome::Unreadable(error) };
+            let record = Record {
+                ndr,
+                request: None,
+                outcome: Outcome::Unreadable(error),
+                faults: Vec::new(),
+            };
             return (error_response(error.hresult(), ndr, out), record);
         }
     };
@@ -84,7 +94,7 @@ pub fn handle(
         }
         Err(refusal) => (error_response(refusal.hresult(), ndr, out), Outcome::Refused(refusal)),
     };
-    (answer, Record { ndr, request: Some(opened.request), outcome })
+    (answer, Record { ndr, request: Some(opened.request), outcome, faults: Vec::new() })
 }
 
 fn response_to(request: &Request, acceptance: &Acceptance) -> Response {

@@ -8,6 +8,8 @@ mod support;
 mod bad_input;
 #[path = "cli/commands.rs"]
 mod commands;
+#[path = "cli/config.rs"]
+mod config;
 #[path = "cli/discovered.rs"]
 mod discovered;
 #[path = "cli/output.rs"]
@@ -22,6 +24,8 @@ fn run(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_kms-probe"))
         .args(arguments)
         .env_remove("NO_COLOR")
+        // No test depends on a file of whoever runs it.
+        .env("KMS_PROBE_CONFIG", "")
         .output()
         .unwrap()
 }

@@ -1,6 +1,7 @@
 //! The command line, as types.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -27,6 +28,9 @@ Examples:
 Exit codes: 0 healthy, 1 something is wrong, 2 usage or this program's own failure."
 )]
 pub(super) struct Cli {
+    /// Configuration file to read defaults from, in place of the usual ones
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(super) config: Option<PathBuf>,
     #[command(subcommand)]
     pub(super) command: Command,
 }
@@ -44,6 +48,8 @@ pub(super) enum Command {
     Explain(ExplainArgs),
     /// Show a healthy check and a tour of failures, each caused for real on loopback
     Lab(LabArgs),
+    /// Show the defaults that files and environment set, and where each came from
+    Config(super::config::ConfigArgs),
     /// Print a completion script for a shell
     #[command(after_help = "\
 Examples:

@@ -2,6 +2,7 @@
 //! program's own failure.
 
 mod args;
+mod config;
 mod trace;
 mod values;
 
@@ -9,7 +10,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, anyhow, bail};
-use clap::{CommandFactory as _, Parser as _};
+use clap::CommandFactory as _;
 use kms_protocol::kms::Version;
 use kms_protocol::kms::crypto::LabKey;
 use serde::Serialize;
@@ -18,6 +19,7 @@ use self::args::{
     CheckArgs, Cli, Command, DiscoverArgs, ExplainArgs, Format, KmsArgs, KmsVersion, LabArgs,
     TimeoutArgs,
 };
+use self::config::Refused;
 use crate::check::{self, Family, KmsOptions, Timeouts};
 use crate::dns::system::SystemConfig;
 use crate::report::{self, Style, json};
@@ -29,20 +31,23 @@ use crate::{discover, explain, lab};
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match config::parse(std::env::args_os().collect()) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(Refused::Usage(error)) => return usage(&error),
+        Err(Refused::Config(error)) => return complain(&error),
     };
-    match run(cli.command, &mut io::stdout().lock()) {
+    match run(cli, &mut io::stdout().lock()) {
         Ok(Outcome::Healthy) => ExitCode::SUCCESS,
         Ok(Outcome::Wrong) => ExitCode::from(1),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            let message = report::escape(&format!("{error:#}")).into_owned();
-            let _nowhere_to_complain = writeln!(io::stderr(), "error: {message}");
-            ExitCode::from(2)
-        }
+        Err(error) => complain(&error),
     }
+}
+
+fn complain(error: &anyhow::Error) -> ExitCode {
+    let message = report::escape(&format!("{error:#}")).into_owned();
+    let _nowhere_to_complain = writeln!(io::stderr(), "error: {message}");
+    ExitCode::from(2)
 }
 
 /// What a command found.
@@ -57,13 +62,14 @@ impl Outcome {
     }
 }
 
-fn run(command: Command, out: &mut dyn Write) -> anyhow::Result<Outcome> {
-    match command {
+fn run(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Outcome> {
+    match cli.command {
         Command::Check(args) => run_check(&args, out),
         Command::Discover(args) => run_discover(args, out),
         Command::Trace(args) => trace::run(&args, out),
         Command::Explain(args) => run_explain(&args, out),
         Command::Lab(args) => run_lab(&args, out),
+        Command::Config(args) => config::run(&args, cli.config.as_deref(), out),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), PROGRAM, &mut script);

@@ -45,8 +45,14 @@ pub fn valid_json(report: &Report) -> Value {
 /// Fails unless `report` is what the JSON Schema in the repository describes.
 #[track_caller]
 pub fn assert_valid(report: &Value) {
+    assert_follows("check.schema.json", report);
+}
+
+/// Fails unless `report` is what this file of `docs/schema` describes.
+#[track_caller]
+pub fn assert_follows(schema: &str, report: &Value) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let schema = std::fs::read(root.join("docs/schema/check.schema.json")).unwrap();
+    let schema = std::fs::read(root.join("docs/schema").join(schema)).unwrap();
     let schema: Value = serde_json::from_slice(&schema).unwrap();
     let validator = jsonschema::draft202012::new(&schema).unwrap();
     let errors: Vec<String> = validator

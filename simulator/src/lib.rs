@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod dns;
 pub mod fault;
+pub mod journal;
 pub mod log;
 pub mod model;
 pub mod serve;

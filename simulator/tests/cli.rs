@@ -6,12 +6,13 @@ mod common;
 #[path = "../../tests/src/skip.rs"]
 mod skip;
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::Command;
 
 use assert_cmd::cargo::cargo_bin;
+use common::sim::{Sim, assert_refused, kms_sim};
 use common::{Client, Reply, connect, request};
 use hickory_proto::op::{Message, Query};
 use hickory_proto::rr::{Name, RData, RecordType};
@@ -19,8 +20,7 @@ use kms_protocol::guid::Guid;
 use kms_protocol::kms::crypto::LabKey;
 use kms_protocol::kms::product::PRODUCTS;
 use kms_protocol::kms::{MachineName, Request};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use skip::Need;
 
 #[test]
@@ -345,88 +345,10 @@ fn completions_and_manual_pages_know_the_commands() {
     assert!(stdout_of(&["man", "serve"]).contains("max\\-connections\\-per\\-address"));
 }
 
-/// A running `kms-sim serve`, killed when dropped.
-struct Sim {
-    child: Child,
-    stdout: BufReader<ChildStdout>,
-    address: SocketAddr,
-}
-
-impl Sim {
-    fn start(arguments: &[&str]) -> Self {
-        Self::spawn(&mut kms_sim(), arguments)
-    }
-
-    fn spawn(command: &mut Command, arguments: &[&str]) -> Self {
-        let mut child = command
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut sim = Self { child, stdout, address: SocketAddr::from(([0; 4], 0)) };
-        sim.address = sim.ready_line("listening on ");
-        sim
-    }
-
-    fn ready_line(&mut self, prefix: &str) -> SocketAddr {
-        let mut line = String::new();
-        self.stdout.read_line(&mut line).unwrap();
-        let address = line.trim_end().strip_prefix(prefix);
-        address.unwrap_or_else(|| panic!("not ready: {line:?}")).parse().unwrap()
-    }
-
-    fn bind(&self) -> Client {
-        Client::bind(self.address).unwrap()
-    }
-
-    fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).unwrap();
-        kill(Pid::from_raw(pid), signal).unwrap();
-    }
-
-    /// Everything logged, once the process has ended.
-    fn log(&mut self) -> String {
-        let mut log = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
-        log
-    }
-
-    fn stop(mut self) -> String {
-        self.signal(Signal::SIGTERM);
-        assert_eq!(self.child.wait().unwrap().code(), Some(0));
-        self.log()
-    }
-}
-
-impl Drop for Sim {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
-
-fn kms_sim() -> Command {
-    Command::new(cargo_bin("kms-sim"))
-}
-
 fn stdout_of(arguments: &[&str]) -> String {
     let output = kms_sim().args(arguments).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{arguments:?}");
     String::from_utf8(output.stdout).unwrap()
-}
-
-/// Exit code 2, one message on standard error that names what is wrong, nothing on standard output.
-fn assert_refused(output: &Output, named: &str) {
-    let message = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{named}: {message}");
-    assert!(output.stdout.is_empty(), "{named}");
-    assert!(message.contains(named), "`{named}` is not in: {message}");
-    let complaints =
-        message.lines().filter(|l| l.starts_with("error:") || l.starts_with("kms-sim:"));
-    assert_eq!(complaints.count(), 1, "{message}");
 }
 
 fn ask_dns(server: SocketAddr, name: &str, record: RecordType) -> Vec<RData> {

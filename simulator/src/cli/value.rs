@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use kms_protocol::guid::Guid;
 use kms_protocol::kms::product::{OFFICE_APP_ID, PRODUCTS, WINDOWS_APP_ID};
 
 use crate::dns::name::{self, NameError};
+use crate::journal::RETAINED_ROWS_MIN;
 use crate::serve::Clock;
 
 /// `ADDR:PORT`, with brackets around an IPv6 address.
@@ -24,6 +25,14 @@ pub(super) struct DomainName(pub(super) String);
 /// A length of time that is not zero, such as `30s` or `5m`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Time(pub(super) Duration);
+
+/// How long something is kept: whole hours or days, such as `36h` or `90d`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Age(pub(super) Duration);
+
+/// A number of rows that leaves enough to restart from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RetainedRows(pub(super) NonZeroU64);
 
 /// How far a clock is off, such as `5h` or `-90m`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +96,41 @@ impl FromStr for Time {
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&friendly::SpanPrinter::new().unsigned_duration_to_string(&self.0))
+    }
+}
+
+impl FromStr for Age {
+    type Err = Refused;
+
+    fn from_str(text: &str) -> Result<Self, Refused> {
+        let hours = match text.strip_suffix('d') {
+            Some(days) => days.parse::<u64>().ok().and_then(|days| days.checked_mul(24)),
+            None => text.strip_suffix('h').and_then(|hours| hours.parse().ok()),
+        };
+        match hours {
+            Some(hours) if (1..=AGE_HOURS_MAX).contains(&hours) => {
+                Ok(Self(Duration::from_secs(hours * 3600)))
+            }
+            _ => Err(refused("not an age from 1h to 36500d, such as `36h` or `90d`")),
+        }
+    }
+}
+
+impl fmt::Display for Age {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hours = self.0.as_secs() / 3600;
+        if hours.is_multiple_of(24) { write!(f, "{}d", hours / 24) } else { write!(f, "{hours}h") }
+    }
+}
+
+impl FromStr for RetainedRows {
+    type Err = Refused;
+
+    fn from_str(text: &str) -> Result<Self, Refused> {
+        match text.parse::<NonZeroU64>() {
+            Ok(rows) if rows.get() >= RETAINED_ROWS_MIN => Ok(Self(rows)),
+            _ => Err(Refused(format!("not a number of rows from {RETAINED_ROWS_MIN} up"))),
+        }
     }
 }
 
@@ -199,6 +243,8 @@ const UNITS: [(&str, usize); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1
 
 const TIME_MIN: Duration = Duration::from_millis(1);
 const TIME_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+
+const AGE_HOURS_MAX: u64 = 36_500 * 24;
 
 /// More threads than any machine has use for.
 const THREADS_MAX: NonZeroUsize = NonZeroUsize::new(256).unwrap();

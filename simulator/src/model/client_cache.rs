@@ -10,14 +10,14 @@ use kms_protocol::guid::Guid;
 /// Holds at most twice the largest threshold recorded, between [`CAPACITY_MIN`] and
 /// [`CAPACITY_MAX`]. An entry lives for [`ENTRY_LIFE`] after its last contact, that moment included:
 /// a client that renews at the longest interval a host may ask for (30 days) is never forgotten.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientCache {
     /// Least recently seen first.
     entries: Vec<Entry>,
     capacity: usize,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Entry {
     cmid: Guid,
     seen: FileTime,
@@ -57,6 +57,23 @@ impl ClientCache {
     #[must_use]
     pub const fn capacity(&self) -> usize {
         self.capacity
+    }
+
+    /// Every client remembered with its last contact, least recently seen first; some may have
+    /// expired since the last record.
+    pub fn entries(&self) -> impl Iterator<Item = (Guid, FileTime)> {
+        self.entries.iter().map(|entry| (entry.cmid, entry.seen))
+    }
+
+    /// A cache as [`ClientCache::capacity`] and [`ClientCache::entries`] showed it. What would
+    /// break its bounds is left out: the least recently seen first.
+    #[must_use]
+    pub fn restored(capacity: usize, entries: impl IntoIterator<Item = (Guid, FileTime)>) -> Self {
+        let capacity = capacity.clamp(CAPACITY_MIN, CAPACITY_MAX);
+        let mut entries: Vec<Entry> =
+            entries.into_iter().map(|(cmid, seen)| Entry { cmid, seen }).collect();
+        entries.drain(..entries.len().saturating_sub(capacity));
+        Self { entries, capacity }
     }
 
     fn make_room_for(&mut self, n_policy: u32) {

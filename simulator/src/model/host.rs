@@ -15,7 +15,8 @@ use kms_protocol::kms::{
     INTERVAL_MINUTES_MAX, INTERVAL_MINUTES_MIN, Request,
 };
 
-use super::client_cache::{CAPACITY_MAX, CAPACITY_MIN, ClientCache};
+use super::client_cache::{CAPACITY_MAX, CAPACITY_MIN};
+use super::client_table::ClientTable;
 
 /// One host: its policy and the clients that it remembers, per application.
 #[derive(Clone, Debug)]
@@ -23,9 +24,9 @@ pub struct Host {
     policy: HostPolicy,
     /// Which application a counted id belongs to, sorted by counted id.
     catalogue: Vec<(Guid, Guid)>,
-    /// One cache per application that has asked. Bounded by the catalogue: requests for other
-    /// applications are refused before they are counted.
-    applications: Vec<(Guid, ClientCache)>,
+    /// Bounded by the catalogue: requests for other applications are refused before they are
+    /// counted.
+    clients: ClientTable,
 }
 
 /// What an operator can set.
@@ -95,11 +96,17 @@ impl Host {
     /// A host that has seen no client.
     #[must_use]
     pub fn new(policy: HostPolicy) -> Self {
+        Self::with_clients(policy, ClientTable::default())
+    }
+
+    /// A host that remembers `clients`.
+    #[must_use]
+    pub fn with_clients(policy: HostPolicy, clients: ClientTable) -> Self {
         let mut catalogue: Vec<(Guid, Guid)> =
             PRODUCTS.iter().map(|product| (product.kms_id, product.app_id)).collect();
         catalogue.sort_unstable();
         catalogue.dedup();
-        Self { policy, catalogue, applications: Vec::new() }
+        Self { policy, catalogue, clients }
     }
 
     /// Decides one request at `now`, the host's clock. The client is recorded before the count is
@@ -122,7 +129,7 @@ impl Host {
             return Err(Refusal::WrongApplication);
         }
         Ok(Acceptance {
-            count: self.cache_mut(app_id).record(query.cmid, query.n_policy, now),
+            count: self.clients.record(app_id, query.cmid, query.n_policy, now),
             activation_interval: self.policy.activation_interval,
             renewal_interval: self.policy.renewal_interval,
         })
@@ -132,20 +139,22 @@ impl Host {
     /// [`CAPACITY_MAX`] are kept. They expire like any other.
     pub fn prefill(&mut self, app_id: Guid, clients: u32, now: FileTime) {
         let n_policy = if clients as usize > CAPACITY_MIN { CAPACITY_MAX as u32 / 2 } else { 0 };
-        let cache = self.cache_mut(app_id);
         for client in 0..clients.min(CAPACITY_MAX as u32) {
             let cmid = Guid::v5(&app_id, format!("prefilled client {client}").as_bytes());
-            cache.record(cmid, n_policy, now);
+            self.clients.record(app_id, cmid, n_policy, now);
         }
     }
 
     /// The count of `app_id` at `now`, without recording anything.
     #[must_use]
     pub fn count(&self, app_id: Guid, now: FileTime) -> u32 {
-        self.applications
-            .iter()
-            .find(|(known, _)| *known == app_id)
-            .map_or(0, |(_, cache)| cache.count(now))
+        self.clients.count(app_id, now)
+    }
+
+    /// The clients remembered.
+    #[must_use]
+    pub const fn clients(&self) -> &ClientTable {
+        &self.clients
     }
 
     /// The policy in force.
@@ -157,18 +166,6 @@ impl Host {
     fn application_of(&self, kms_id: Guid) -> Option<Guid> {
         let at = self.catalogue.binary_search_by_key(&kms_id, |(kms_id, _)| *kms_id).ok()?;
         self.catalogue.get(at).map(|(_, app_id)| *app_id)
-    }
-
-    fn cache_mut(&mut self, app_id: Guid) -> &mut ClientCache {
-        let at = match self.applications.iter().position(|(known, _)| *known == app_id) {
-            Some(at) => at,
-            None => {
-                self.applications.push((app_id, ClientCache::new()));
-                self.applications.len() - 1
-            }
-        };
-        #[allow(clippy::indexing_slicing, reason = "found or pushed just above")]
-        &mut self.applications[at].1
     }
 }
 

@@ -12,6 +12,7 @@ use kms_protocol::limits::{CONNECTION_BUFFER_MAX, OPEN_CALLS_MAX};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::clock::Clock;
+use crate::journal::JournalConfig;
 use crate::model::HostPolicy;
 
 /// What a server is started with. `ServeConfig::default()` is a host on 127.0.0.1:1688 that
@@ -30,6 +31,8 @@ pub struct ServeConfig {
     pub initial_counts: Vec<(Guid, u32)>,
     /// The host's clock.
     pub clock: Clock,
+    /// Where requests and answers are recorded and the table of clients is restored from.
+    pub journal: Option<JournalConfig>,
     /// Seeds the initialisation vectors and nonces of the answers.
     pub seed: u64,
     /// What a server may use.
@@ -68,6 +71,7 @@ impl Default for ServeConfig {
             policy: HostPolicy::default(),
             initial_counts: Vec::new(),
             clock: Clock::REAL,
+            journal: None,
             seed: 0,
             limits: Limits::default(),
         }

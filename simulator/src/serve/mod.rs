@@ -16,6 +16,7 @@ mod counters;
 pub mod exchange;
 mod groups;
 mod listener;
+mod record;
 mod report;
 mod server;
 mod session;

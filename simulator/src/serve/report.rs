@@ -105,6 +105,11 @@ pub(super) fn broken(error: io::ErrorKind, peer: SocketAddr) {
     debug!(%error, %peer, "connection broken");
 }
 
+/// A peer whose answer was withheld.
+pub(super) fn not_recorded(peer: SocketAddr) {
+    debug!(%peer, "connection closed: the journal cannot be written");
+}
+
 /// A peer that does not read.
 pub(super) fn stuck(counters: &Counters, peer: SocketAddr) {
     counters.peers_refused.increment();

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use anyhow::{Context, bail};
+use kms_protocol::filetime::FileTime;
 use kms_protocol::guid::Guid;
 use kms_protocol::kms::crypto::LabKeys;
 use kms_protocol::server::Config;
@@ -19,7 +20,8 @@ use super::counters::Totals;
 use super::groups::AssociationGroups;
 use super::listener::listen;
 use super::worker::Worker;
-use crate::model::{Decision, Host, Query};
+use crate::journal::{Event, EventKind, LiveRows, OpenJournal, Place, Recorder, Subject};
+use crate::model::{ClientTable, Decision, Host, Query};
 
 /// A simulated KMS host that is listening. Dropping it drains it, as [`Server::shutdown`] does.
 pub struct Server {
@@ -39,7 +41,15 @@ pub(super) struct Shared {
     pub(super) groups: AssociationGroups,
     pub(super) admission: Arc<Admission>,
     pub(super) budget: ByteBudget,
+    pub(super) recorder: Recorder,
     host: Mutex<Host>,
+}
+
+/// A decision, when it was taken, and its place among all that is recorded.
+pub(super) struct Decided<'a> {
+    pub(super) decision: Decision,
+    pub(super) host_time: FileTime,
+    pub(super) place: Option<Place<'a>>,
 }
 
 impl Server {
@@ -47,7 +57,8 @@ impl Server {
     /// started.
     ///
     /// # Errors
-    /// An address that cannot be listened on, with the reason; or no resources for threads.
+    /// An address that cannot be listened on, with the reason; a journal that cannot be used; or no
+    /// resources for threads.
     pub fn start(config: ServeConfig) -> anyhow::Result<Self> {
         if config.listen.is_empty() {
             bail!("no address to listen on");
@@ -62,7 +73,7 @@ impl Server {
             }
         }
         let runtimes = (sockets.iter().map(|_| runtime())).collect::<Result<Vec<_>, _>>()?;
-        let shared = Arc::new(Shared::new(&config));
+        let shared = Arc::new(Shared::new(&config)?);
         let (stop, stopping) = watch::channel(false);
         let mut server = Self { addresses, shared, workers: Vec::new(), threads: Vec::new(), stop };
         for ((number, sockets), runtime) in (0..).zip(sockets).zip(runtimes) {
@@ -111,6 +122,35 @@ impl Server {
         self.shared.host().count(app_id, self.shared.clock.now())
     }
 
+    /// Requests, refusals and events from now on, as they happen.
+    #[must_use]
+    pub fn watch(&self) -> LiveRows {
+        self.shared.recorder.watch()
+    }
+
+    /// What records all that happens, and the journal where there is one.
+    #[must_use]
+    pub fn recorder(&self) -> &Recorder {
+        &self.shared.recorder
+    }
+
+    /// Waits until the server can serve no more although nobody ended it, and says why: its journal
+    /// cannot be written and it must not serve without. Otherwise it waits for ever.
+    pub async fn failed(&self) -> String {
+        if let Some(journal) = self.shared.recorder.journal() {
+            let mut progress = journal.progress();
+            loop {
+                if let Some(failure) = journal.failure() {
+                    return failure.to_owned();
+                }
+                if progress.changed().await.is_err() {
+                    break;
+                }
+            }
+        }
+        std::future::pending().await
+    }
+
     /// Stops accepting, lets calls in flight finish within the drain timeout, and ends.
     pub fn shutdown(mut self) -> Totals {
         self.stop_and_join();
@@ -119,10 +159,14 @@ impl Server {
 
     fn stop_and_join(&mut self) {
         self.stop.send_replace(true);
+        let is_running = !self.threads.is_empty();
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 error!("a worker has panicked");
             }
+        }
+        if is_running {
+            self.shared.record_event(EventKind::HostStopped, "");
         }
     }
 }
@@ -140,13 +184,16 @@ impl std::fmt::Debug for Server {
 }
 
 impl Shared {
-    fn new(config: &ServeConfig) -> Self {
+    fn new(config: &ServeConfig) -> anyhow::Result<Self> {
         let limits = config.limits;
-        let mut host = Host::new(config.policy);
+        let journal = config.journal.clone().map(OpenJournal::open).transpose()?;
+        let clients = journal.as_ref().map_or_else(ClientTable::default, |j| j.clients().clone());
+        let mut host = Host::with_clients(config.policy, clients);
         for (app_id, clients) in &config.initial_counts {
             host.prefill(*app_id, *clients, config.clock.now());
         }
-        Self {
+        let journal = journal.map(|journal| journal.start(host.clients().clone())).transpose()?;
+        let shared = Self {
             keys: LabKeys::new(&config.lab_key),
             clock: config.clock,
             seed: config.seed,
@@ -157,14 +204,24 @@ impl Shared {
                 limits.connections_per_address.get(),
             )),
             budget: ByteBudget::new(limits.buffered_bytes.get()),
+            recorder: Recorder::new(journal),
             host: Mutex::new(host),
-        }
+        };
+        shared.record_event(EventKind::HostStarted, &format!("seed {}", config.seed));
+        Ok(shared)
     }
 
-    /// The host's decision, by its own clock.
-    pub(super) fn decide(&self, query: &Query) -> Decision {
-        let now = self.clock.now();
-        self.host().decide(query, now)
+    /// The host's decision, by its own clock. Its place is taken while no other decision can be.
+    pub(super) fn decide(&self, query: &Query) -> Decided<'_> {
+        let host_time = self.clock.now();
+        let mut host = self.host();
+        let decision = host.decide(query, host_time);
+        Decided { decision, host_time, place: self.recorder.place() }
+    }
+
+    /// Records something about the host itself.
+    pub(super) fn record_event(&self, kind: EventKind, detail: &str) {
+        self.recorder.record_now(self.clock.now(), || Subject::Event(Event::new(kind, detail)));
     }
 
     /// What a connection that came in on `port` may do.

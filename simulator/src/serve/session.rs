@@ -22,8 +22,9 @@ use tokio::time::Sleep;
 
 use super::admission::Place;
 use super::exchange::{Answer, handle};
-use super::report;
 use super::worker::{Scratch, Worker};
+use super::{record, report};
+use crate::journal::Leave;
 
 /// One connection, from its acceptance to its end.
 pub(super) struct Session {
@@ -35,6 +36,8 @@ pub(super) struct Session {
     held_bytes: usize,
     /// Since when the peer has taken nothing of what is due to it.
     stuck_since: Option<Instant>,
+    /// The row that the answers wait for.
+    unsettled: Option<u64>,
     /// Everything is sent and this side is shut; waiting for the peer to read it.
     lingering: bool,
     _place: Place,
@@ -49,6 +52,8 @@ enum End {
     Broken(io::ErrorKind),
     /// The peer took nothing of its answer for too long.
     WriteTimeout,
+    /// The journal cannot be written, and nothing may be answered without it.
+    NotRecorded,
 }
 
 impl Session {
@@ -68,6 +73,7 @@ impl Session {
             connection,
             held_bytes: 0,
             stuck_since: None,
+            unsettled: None,
             lingering: false,
             _place: place,
         }
@@ -96,6 +102,14 @@ impl Session {
             if self.lingering {
                 return self.poll_linger(cx, timer);
             }
+            match self.may_leave() {
+                Leave::Now => self.unsettled = None,
+                Leave::Later => {
+                    self.worker.wait_for_journal(cx);
+                    return Poll::Pending;
+                }
+                Leave::Never => return Poll::Ready(End::NotRecorded),
+            }
             if let Err(error) = self.write(cx) {
                 return Poll::Ready(End::Broken(error.kind()));
             }
@@ -111,6 +125,10 @@ impl Session {
                 continue;
             }
             if self.connection.wants_input() {
+                if !self.worker.shared.recorder.has_room() {
+                    self.worker.wait_for_journal(cx);
+                    return Poll::Pending;
+                }
                 match self.poll_read(cx) {
                     Poll::Ready(Ok(())) => continue,
                     Poll::Ready(Err(error)) => return Poll::Ready(End::Broken(error.kind())),
@@ -161,8 +179,19 @@ impl Session {
         } else {
             connection.handle_input(now, buffer.filled());
         }
-        answer_events(worker, connection, *peer, &mut scratch, started);
+        let last_row = answer_events(worker, connection, *peer, &mut scratch, started);
+        self.unsettled = last_row.or(self.unsettled);
         Poll::Ready(Ok(()))
+    }
+
+    /// Whether what is due to the peer may be sent.
+    fn may_leave(&self) -> Leave {
+        let recorder = &self.worker.shared.recorder;
+        match self.unsettled {
+            Some(number) => recorder.may_leave(number),
+            None if recorder.is_stopped() => Leave::Never,
+            None => Leave::Now,
+        }
     }
 
     /// Charges what the connection holds to the server's byte budget; false when it is exhausted.
@@ -246,8 +275,14 @@ impl Session {
     fn report_end(&self, end: End) {
         match end {
             End::Closed => {
-                report::close(&self.worker.counters, self.connection.close_reason(), self.peer)
+                let reason = self.connection.close_reason();
+                report::close(&self.worker.counters, reason, self.peer);
+                if let Some(subject) = record::close(reason, self.peer) {
+                    let shared = &self.worker.shared;
+                    shared.recorder.record_now(shared.clock.now(), || subject);
+                }
             }
+            End::NotRecorded => report::not_recorded(self.peer),
             End::Broken(error) => report::broken(error, self.peer),
             End::WriteTimeout => report::stuck(&self.worker.counters, self.peer),
         }
@@ -268,22 +303,29 @@ const fn leaves_input_unread(reason: Option<CloseReason>) -> bool {
     )
 }
 
-/// Decides and answers everything that the connection asks for.
+/// Decides and answers everything that the connection asks for. Returns the number of the last row
+/// that tells of it.
 fn answer_events(
     worker: &Worker,
     connection: &mut Connection,
     peer: SocketAddr,
     scratch: &mut Scratch,
     started: StdInstant,
-) {
+) -> Option<u64> {
+    let (shared, mut last_row) = (&worker.shared, None);
     while let Some(event) = connection.poll_event() {
         match event {
             Event::Bind { assoc_group_id } => answer_bind(worker, connection, assoc_group_id),
             Event::Call(call) => {
                 let call_id = call.call_id;
-                let decide = |query: &_| worker.shared.decide(query);
+                let mut decided = None;
+                let decide = |query: &_| {
+                    let taken = shared.decide(query);
+                    decided = taken.place.map(|place| (place, taken.host_time));
+                    taken.decision
+                };
                 let Scratch { rng, output, .. } = scratch;
-                let (answer, record) = handle(&worker.shared.keys, &call, decide, rng, output);
+                let (answer, record) = handle(&shared.keys, &call, decide, rng, output);
                 match answer {
                     Answer::Response(len) => {
                         let stub = output.get(..len).unwrap_or_default();
@@ -293,11 +335,20 @@ fn answer_events(
                     Answer::Fault(status) => connection.fault(call_id, status),
                 }
                 report::exchange(&worker.counters, &record, peer, started);
+                let recorder = &shared.recorder;
+                let undecided = || recorder.place().map(|place| (place, shared.clock.now()));
+                last_row = decided.or_else(undecided).map(|(place, host_time)| {
+                    recorder.record(place, host_time, record::exchange(&record, peer))
+                });
             }
             Event::Cancelled { .. } | Event::Orphaned { .. } => {}
-            Event::Refused(refusal) => report::refusal(&worker.counters, refusal, peer),
+            Event::Refused(refusal) => {
+                report::refusal(&worker.counters, refusal, peer);
+                shared.recorder.record_now(shared.clock.now(), || record::refusal(refusal, peer));
+            }
         }
     }
+    last_row
 }
 
 fn answer_bind(worker: &Worker, connection: &mut Connection, wanted: u32) {

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant as StdInstant};
 
 use kms_protocol::server::Config;
@@ -21,6 +22,7 @@ use super::counters::Counters;
 use super::exchange::ANSWER_LEN_MAX;
 use super::server::Shared;
 use super::session::Session;
+use crate::journal::Journal;
 
 /// What the connections of one thread have in common.
 pub(super) struct Worker {
@@ -33,6 +35,8 @@ pub(super) struct Worker {
     draining: AtomicBool,
     drain: Notify,
     last_session_ended: Notify,
+    /// Connections that wait for the journal; never contended.
+    waiting: Mutex<Vec<Waker>>,
 }
 
 /// Buffers and randomness, used by one connection at a time.
@@ -57,6 +61,7 @@ impl Worker {
             draining: AtomicBool::new(false),
             drain: Notify::new(),
             last_session_ended: Notify::new(),
+            waiting: Mutex::default(),
         }
     }
 
@@ -66,6 +71,10 @@ impl Worker {
         listeners: Vec<TcpListener>,
         mut stop: watch::Receiver<bool>,
     ) -> io::Result<()> {
+        let mut journal = JoinSet::new();
+        if let Some(progress) = self.shared.recorder.journal().map(Journal::progress) {
+            journal.spawn(Arc::clone(&self).follow_journal(progress));
+        }
         let mut accepting = JoinSet::new();
         for listener in listeners {
             let port = listener.local_addr()?.port();
@@ -77,6 +86,23 @@ impl Worker {
         accepting.shutdown().await;
         self.drain().await;
         Ok(())
+    }
+
+    /// Wakes the connections that wait for the journal whenever it has got on.
+    async fn follow_journal(self: Arc<Self>, mut progress: watch::Receiver<u64>) {
+        while progress.changed().await.is_ok() {
+            let waiting = std::mem::take(&mut *self.waiting());
+            waiting.into_iter().for_each(Waker::wake);
+        }
+    }
+
+    /// Wakes the task of `cx` when the journal has got on.
+    pub(super) fn wait_for_journal(&self, cx: &Context<'_>) {
+        self.waiting().push(cx.waker().clone());
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Vec<Waker>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn accept(self: Arc<Self>, listener: tokio::net::TcpListener, port: u16) {

@@ -10,9 +10,10 @@ use tracing::level_filters::LevelFilter;
 
 use super::super::file::{text, texts};
 use super::super::value::{
-    Bytes, ClockOffset, Count, DomainName, Endpoint, InitialCount, Threads, Time,
+    Age, Bytes, ClockOffset, Count, DomainName, Endpoint, InitialCount, RetainedRows, Threads, Time,
 };
 use crate::dns::DEFAULT_TTL_S;
+use crate::journal::{self, Durability, FailurePolicy};
 use crate::log;
 use crate::model::IntervalMinutes;
 use crate::serve::config;
@@ -92,6 +93,24 @@ pub(super) struct Settings {
     #[serde(deserialize_with = "text")]
     pub(super) seed: Option<u64>,
 
+    /// Record requests and answers in this SQLite file, and restore the table of clients from it.
+    #[arg(long, value_name = "FILE", help_heading = "Journal")]
+    pub(super) journal: Option<PathBuf>,
+
+    #[arg(long, value_enum, help = listed("Whether an answer waits until its row is on the disk", "async"), help_heading = "Journal")]
+    pub(super) durability: Option<Durability>,
+
+    #[arg(long, value_enum, help = listed("What to do when rows cannot be written", "stop with --durability full, else continue"), help_heading = "Journal")]
+    pub(super) journal_failure: Option<FailurePolicy>,
+
+    #[arg(long, value_name = "AGE", allow_hyphen_values = true, help = listed("How long rows are kept, in hours or days", Age(journal::RETAINED_AGE)), help_heading = "Journal")]
+    #[serde(deserialize_with = "text")]
+    pub(super) journal_retention: Option<Age>,
+
+    #[arg(long, value_name = "N", allow_hyphen_values = true, help = listed("Rows kept at most, from 10000 up", journal::RETAINED_ROWS), help_heading = "Journal")]
+    #[serde(deserialize_with = "text")]
+    pub(super) journal_max_rows: Option<RetainedRows>,
+
     #[arg(long, value_name = "N", allow_hyphen_values = true, help = listed("Connections at once; the next one is closed", "what the descriptor limit allows, up to 65536"), help_heading = "Bounds")]
     #[serde(deserialize_with = "text")]
     pub(super) max_connections: Option<Count>,
@@ -167,6 +186,11 @@ impl Settings {
             clock_offset: self.clock_offset.or(base.clock_offset),
             lab_key: self.lab_key.or(base.lab_key),
             seed: self.seed.or(base.seed),
+            journal: self.journal.or(base.journal),
+            durability: self.durability.or(base.durability),
+            journal_failure: self.journal_failure.or(base.journal_failure),
+            journal_retention: self.journal_retention.or(base.journal_retention),
+            journal_max_rows: self.journal_max_rows.or(base.journal_max_rows),
             max_connections: self.max_connections.or(base.max_connections),
             max_connections_per_address: self
                 .max_connections_per_address
@@ -184,6 +208,16 @@ impl Settings {
             log_format: self.log_format.or(base.log_format),
             log_level: self.log_level.or(base.log_level),
         }
+    }
+}
+
+impl Settings {
+    /// Whether anything is said about a journal but its file.
+    pub(super) fn says_how_to_journal(&self) -> bool {
+        self.durability.is_some()
+            || self.journal_failure.is_some()
+            || self.journal_retention.is_some()
+            || self.journal_max_rows.is_some()
     }
 }
 

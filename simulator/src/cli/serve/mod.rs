@@ -6,7 +6,7 @@ mod plan;
 use std::io;
 use std::net::SocketAddr;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
@@ -47,8 +47,15 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     info!(seed, workers, "started");
     output::print(ready_lines(server.addresses(), dns.as_ref()).as_bytes())?;
-    let name = runtime.block_on(signals.end());
-    info!(signal = name, "stopping");
+    let failure = runtime.block_on(async {
+        tokio::select! {
+            name = signals.end() => {
+                info!(signal = name, "stopping");
+                None
+            }
+            failure = server.failed() => Some(failure),
+        }
+    });
     drop(dns);
     let totals = server.shutdown();
     info!(
@@ -61,7 +68,10 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         "stopped"
     );
     drop(log);
-    Ok(())
+    match failure {
+        Some(failure) => bail!("{failure}; stopped, as --journal-failure stop says"),
+        None => Ok(()),
+    }
 }
 
 /// One line per listener, for scripts that wait for it.

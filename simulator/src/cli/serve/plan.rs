@@ -10,6 +10,7 @@ use tracing::level_filters::LevelFilter;
 use super::super::value::{DomainName, Time};
 use super::arguments::{DNS_HOST, DOMAIN, Settings};
 use crate::dns::{DEFAULT_TTL_S, HostRecord, Zone};
+use crate::journal::{JournalConfig, Retention};
 use crate::log;
 use crate::model::HostPolicy;
 use crate::serve::config::{self, RESERVED_DESCRIPTORS};
@@ -45,6 +46,10 @@ impl Plan {
         if dns.is_none() && (settings.domain.is_some() || settings.dns_host.is_some()) {
             warnings.push("--domain and --dns-host have no effect without --dns".to_owned());
         }
+        if settings.journal.is_none() && settings.says_how_to_journal() {
+            warnings
+                .push("the settings of the journal have no effect without --journal".to_owned());
+        }
         let log_format = settings.log_format.unwrap_or_default();
         let log_level = settings.log_level.unwrap_or_default().into();
         let config = serve_config(settings)?;
@@ -75,7 +80,22 @@ fn serve_config(settings: Settings) -> anyhow::Result<ServeConfig> {
             .map(|count| (count.app_id, count.clients))
             .collect(),
         clock: settings.clock_offset.map_or(default.clock, |offset| offset.0),
+        journal: journal(&settings),
         seed: settings.seed.unwrap_or_else(drawn_seed),
+    })
+}
+
+fn journal(settings: &Settings) -> Option<JournalConfig> {
+    let durability = settings.durability.unwrap_or_default();
+    let default = JournalConfig::new(settings.journal.as_ref()?, durability);
+    let retention = default.retention;
+    Some(JournalConfig {
+        on_failure: settings.journal_failure.unwrap_or(default.on_failure),
+        retention: Retention {
+            rows: settings.journal_max_rows.map_or(retention.rows, |rows| rows.0),
+            age: settings.journal_retention.map_or(retention.age, |age| age.0),
+        },
+        ..default
     })
 }
 

@@ -34,7 +34,7 @@
 //!
 //! - Text is data: whatever a cell, label or title contains, it cannot become an element, an
 //!   attribute or a script, and control characters, direction marks and invisible characters are
-//!   shown as `\u{202e}` and the like. Markup of a caller's own goes through [`maud`], which
+//!   shown as `\u{202e}` and the like. A caller with markup of its own writes it with `maud`, which
 //!   escapes as well; `PreEscaped` is not for text from elsewhere.
 //! - A page needs no other file and no script; its own policy (`default-src 'none'`) would stop one.
 //! - It reads in light and dark, on paper, and at a width of 400 pixels.
@@ -50,7 +50,9 @@ mod sheet;
 pub mod spark;
 pub mod text;
 
-pub use html::{Cell, Column, Footer, KeyFigure, Matrix, Page, Section, Step, Strip, Table, Tone};
-pub use maud;
+pub use html::{
+    Cell, Column, Details, Footer, KeyFigure, Matrix, Page, Section, Step, Strip, Table, Tone,
+};
+pub use maud::{Markup, Render};
 pub use plot::{Axis, Bars, Bin, Plot, Series};
 pub use sheet::Sheet;

@@ -2,8 +2,8 @@
 
 use kms_page::plot::Bar;
 use kms_page::{
-    Axis, Bars, Bin, Cell, Column, Footer, KeyFigure, Matrix, Page, Plot, Section, Series, Step,
-    Strip, Table, Tone, text,
+    Axis, Bars, Bin, Cell, Column, Details, Footer, KeyFigure, Matrix, Page, Plot, Section, Series,
+    Step, Strip, Table, Tone, text,
 };
 use proptest::prelude::*;
 
@@ -14,6 +14,9 @@ fn page_of(text: &str) -> String {
     table.row([Cell::new(t()), Cell::new(t()).tone(Tone::Critical), Cell::new(t())]);
     let mut matrix = Matrix::new(t(), [t(), t()]).caption(t());
     matrix.row(t(), [Cell::new(t()).tone(Tone::Ok)]);
+    let mut details = Details::new(t());
+    details.heading(t());
+    details.paragraph(t());
     let axis = || Axis::new(t(), t());
     let series = || vec![Series::new(t(), vec![(0.0, 1.0), (1.0, 2.0)])];
     let plot = Plot::lines(t(), axis(), axis(), series()).rule(1.0, t()).mark(0.5, t());
@@ -28,6 +31,7 @@ fn page_of(text: &str) -> String {
                 .with(table)
                 .with(Table::of_facts([(t(), t())]))
                 .with(matrix)
+                .with(details)
                 .with(plot.description(t()))
                 .with(Plot::areas(t(), axis(), axis(), series()))
                 .with(Bars::new(t(), vec![Bar::new(t(), 1.0, t())])),
@@ -176,7 +180,7 @@ fn tables_are_bounded_and_say_what_they_leave_out() {
         matrix.row(n.to_string(), []);
     }
     let shown = Section::new("s").with(table).with(matrix);
-    let html = kms_page::maud::html! { (shown) }.into_string();
+    let html = kms_page::Render::render(&shown).into_string();
     assert!(html.contains("1 more row not shown"));
     assert!(html.contains("15001 more rows not shown"));
     assert!(html.contains("2 more columns not shown"));

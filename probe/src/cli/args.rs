@@ -106,7 +106,7 @@ pub(super) struct CheckArgs {
     #[arg(long, value_enum, default_value_t = FailOn::Warning)]
     pub(super) fail_on: FailOn,
     #[command(flatten)]
-    pub(super) format: FormatArgs,
+    pub(super) report: super::emit::ReportArgs,
     // Last, since its heading in the help holds for all that follows.
     #[command(flatten)]
     pub(super) kms: KmsArgs,

@@ -3,6 +3,7 @@
 
 mod args;
 mod config;
+mod emit;
 mod trace;
 mod values;
 
@@ -20,31 +21,38 @@ use self::args::{
     TimeoutArgs,
 };
 use self::config::Refused;
+use self::emit::Destination;
 use crate::check::{self, Family, KmsOptions, Timeouts};
 use crate::dns::system::SystemConfig;
 use crate::report::{self, Style, json};
 use crate::stage::{Stage, resolve};
 use crate::target::{Asked, Target};
-use crate::verdict::Severity;
 use crate::{discover, explain, lab};
 
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
+    let is_plugin = emit::asks_for_nagios(std::env::args_os());
     let cli = match config::parse(std::env::args_os().collect()) {
         Ok(cli) => cli,
-        Err(Refused::Usage(error)) => return usage(&error),
-        Err(Refused::Config(error)) => return complain(&error),
+        Err(Refused::Usage(error)) => return usage(&error, is_plugin),
+        Err(Refused::Config(error)) => return complain(&error, is_plugin),
     };
+    let is_plugin = is_plugin || emit::reports_to_nagios(&cli.command);
     match run(cli, &mut io::stdout().lock()) {
         Ok(Outcome::Healthy) => ExitCode::SUCCESS,
         Ok(Outcome::Wrong) => ExitCode::from(1),
+        Ok(Outcome::Plugin(code)) => ExitCode::from(code),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => complain(&error),
+        Err(error) => complain(&error, is_plugin),
     }
 }
 
-fn complain(error: &anyhow::Error) -> ExitCode {
+/// A monitoring plugin complains on standard output, and its state is then UNKNOWN.
+fn complain(error: &anyhow::Error, is_plugin: bool) -> ExitCode {
+    if is_plugin {
+        return ExitCode::from(emit::nagios_unknown(&format!("{error:#}")));
+    }
     let message = report::escape(&format!("{error:#}")).into_owned();
     let _nowhere_to_complain = writeln!(io::stderr(), "error: {message}");
     ExitCode::from(2)
@@ -54,6 +62,8 @@ fn complain(error: &anyhow::Error) -> ExitCode {
 enum Outcome {
     Healthy,
     Wrong,
+    /// The state of a monitoring plugin.
+    Plugin(u8),
 }
 
 impl Outcome {
@@ -94,12 +104,12 @@ fn run_check(args: &CheckArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
         ..check::Options::default()
     };
     let targets = targets(args, &options)?;
+    let destination = Destination::open("--output", args.report.output.as_deref(), out)?;
     let report = check::run(&targets, &options)?;
-    match args.format.format {
-        Format::Json => json::write(&json::CheckJson(&report), out)?,
-        Format::Text => write_text(out, &report::text::check(&report, Style::of_stdout()))?,
-    }
-    Ok(Outcome::of(report.severity() < Severity::from(args.fail_on)))
+    let (format, fail_on) = (args.report.format, args.fail_on.into());
+    let content = format.render(&report, fail_on, destination.style())?;
+    destination.finish(&content)?;
+    Ok(format.outcome(report.severity(), fail_on))
 }
 
 /// Every target is understood before anything is sent.
@@ -241,7 +251,10 @@ fn write_text(out: &mut dyn Write, text: &str) -> anyhow::Result<()> {
 }
 
 /// Help and version go to standard output and are no failure.
-fn usage(error: &clap::Error) -> ExitCode {
+fn usage(error: &clap::Error, is_plugin: bool) -> ExitCode {
+    if is_plugin && error.use_stderr() {
+        return ExitCode::from(emit::nagios_unknown(&error.to_string()));
+    }
     let _nowhere_to_complain = error.print();
     if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
 }

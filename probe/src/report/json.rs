@@ -31,8 +31,9 @@ pub(crate) struct Tool {
     version: &'static str,
 }
 
+/// One conversation of a check.
 #[derive(Serialize)]
-struct JsonEntry<'a> {
+pub(crate) struct JsonEntry<'a> {
     target: &'a str,
     host: Option<&'a str>,
     port: Option<u16>,
@@ -103,12 +104,22 @@ pub fn write(value: &impl Serialize, out: &mut dyn io::Write) -> io::Result<()> 
     writeln!(out)
 }
 
+/// Writes any value in one line, without a line break; otherwise as [`write`].
+///
+/// # Errors
+/// What `out` returns.
+pub(crate) fn write_compact(value: &impl Serialize, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut serializer = serde_json::Serializer::with_formatter(out, Harmless(CompactFormatter));
+    value.serialize(&mut serializer).map_err(io::Error::from)
+}
+
 fn shape(report: &Report) -> JsonReport<'_, JsonEntry<'_>> {
     let targets = report.entries.iter().map(entry).collect();
     JsonReport::new(&report.started, targets, report.worst())
 }
 
-fn entry(entry: &Entry) -> JsonEntry<'_> {
+/// The shape of one entry.
+pub(crate) fn entry(entry: &Entry) -> JsonEntry<'_> {
     JsonEntry {
         target: &entry.target,
         host: entry.host.as_deref(),
@@ -147,10 +158,10 @@ fn micros(elapsed: Duration) -> u64 {
     u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Indents, and escapes what serde_json leaves as it is.
-struct Harmless<'a>(PrettyFormatter<'a>);
+/// Escapes what serde_json leaves as it is; the rest is up to `F`.
+struct Harmless<F>(F);
 
-impl Formatter for Harmless<'_> {
+impl<F: Formatter> Formatter for Harmless<F> {
     fn write_string_fragment<W: ?Sized + io::Write>(
         &mut self,
         writer: &mut W,
@@ -176,7 +187,7 @@ impl Formatter for Harmless<'_> {
         writer: &mut W,
         escape: CharEscape,
     ) -> io::Result<()> {
-        CompactFormatter.write_char_escape(writer, escape)
+        self.0.write_char_escape(writer, escape)
     }
 
     fn begin_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {

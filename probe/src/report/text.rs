@@ -3,9 +3,10 @@
 
 use std::fmt::Write as _;
 
+use super::words::{by_severity, client_view, route};
 use super::{Style, escape, facts_text};
 use crate::check::{Entry, Report, StageReport};
-use crate::verdict::{Finding, Severity, Verdict, judge};
+use crate::verdict::{Finding, judge};
 
 /// A check's report as text.
 #[must_use]
@@ -32,24 +33,6 @@ fn heading(entry: &Entry, style: Style) -> String {
     let word = severity.name().to_uppercase();
     let verdict = style.severity(severity, &format!("{word} {}", entry.verdict.row.code));
     format!("{verdict}  {}\n", style.strong(&escape(&route(entry))))
-}
-
-/// `corp.test -> kms1.corp.test:1688 (192.0.2.10)`, as far as it is known.
-fn route(entry: &Entry) -> String {
-    let (Some(host), Some(port)) = (&entry.host, entry.port) else {
-        return if entry.target.is_empty() { "this machine" } else { &entry.target }.to_owned();
-    };
-    let shown_host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-    let place = match entry.address.map(|address| address.to_string()) {
-        Some(address) if address != *host => format!("{shown_host}:{port} ({address})"),
-        _ => format!("{shown_host}:{port}"),
-    };
-    let repeats = [host.as_str(), &shown_host, &format!("{shown_host}:{port}")];
-    if repeats.contains(&entry.target.as_str()) {
-        place
-    } else {
-        format!("{} -> {place}", entry.target)
-    }
 }
 
 /// Stages, cause, remedy, the client's view and findings. Findings in `said` are not repeated.
@@ -85,20 +68,6 @@ fn stage_line(stage: &StageReport, style: Style) -> String {
     style.labelled(&label, columns, &escape(&facts_text::line(&stage.facts)))
 }
 
-/// What a Windows client would show of a failure; `None` where nothing failed.
-pub(crate) fn client_view(verdict: &Verdict) -> Option<String> {
-    if verdict.severity == Severity::Ok {
-        return None;
-    }
-    let note = verdict.row.client_note;
-    if verdict.client_sees.is_empty() {
-        return Some(note.unwrap_or("not documented").to_owned());
-    }
-    let seen = verdict.client_sees.iter().map(|seen| format!("{seen} ({})", seen.place));
-    let seen = seen.collect::<Vec<_>>().join(", ");
-    Some(note.map_or(seen.clone(), |note| format!("{seen}; {note}")))
-}
-
 fn finding_lines(finding: &Finding, style: Style) -> String {
     let verdict = &finding.verdict;
     let mut text = String::new();
@@ -119,14 +88,10 @@ fn labelled(style: Style, label: &str, text: &str) -> String {
 }
 
 fn summary(report: &Report, style: Style) -> String {
-    let mut parts = Vec::new();
-    let severities = [Severity::Critical, Severity::Warning, Severity::Info, Severity::Ok];
-    for severity in severities {
-        let count = report.entries.iter().filter(|e| e.verdict.severity == severity).count();
-        if count > 0 {
-            parts.push(style.severity(severity, &format!("{count} {}", severity.name())));
-        }
-    }
+    let parts: Vec<String> = by_severity(&report.entries)
+        .into_iter()
+        .map(|(severity, count)| style.severity(severity, &format!("{count} {}", severity.name())))
+        .collect();
     format!("{} checked: {}", report.entries.len(), parts.join(", "))
 }
 

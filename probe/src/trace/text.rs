@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::entry::{Entry, Traced};
 use super::path::{Answer, AnswerKind, PortPath};
 use super::{picture, table};
-use crate::report::text::client_view;
+use crate::report::words::client_view;
 use crate::report::{Style, escape};
 use crate::verdict::judge::duration;
 

@@ -12,6 +12,7 @@ pub mod discover;
 pub mod dns;
 pub mod explain;
 pub mod lab;
+pub mod measure;
 pub mod platform;
 pub mod report;
 pub mod stage;

@@ -12,6 +12,8 @@ mod commands;
 mod config;
 #[path = "cli/discovered.rs"]
 mod discovered;
+#[path = "cli/measure.rs"]
+mod measure;
 #[path = "cli/output.rs"]
 mod output;
 

@@ -77,7 +77,8 @@ fn report(
     StageReport { stage, verdict: verdict.row.code, elapsed, facts }
 }
 
-fn question(options: &KmsOptions) -> io::Result<KmsQuestion> {
+/// What a client asks now.
+pub(crate) fn question(options: &KmsOptions) -> io::Result<KmsQuestion> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
     let seconds = i64::try_from(since.as_secs()).map_err(io::Error::other)?;
     let client_time = FileTime::from_unix(seconds, since.subsec_nanos())

@@ -4,6 +4,7 @@ mod endpoint;
 mod entry;
 mod plan;
 
+pub(crate) use endpoint::question as kms_question;
 pub use entry::{DnsFacts, Entry, NoDnsFacts, Report, StageFacts, StageReport, TcpFacts};
 
 use std::net::SocketAddr;

@@ -44,6 +44,8 @@ pub(super) enum Command {
     Discover(DiscoverArgs),
     /// Find the hop where the SYN to a KMS host stops, beside ports that should pass
     Trace(super::trace::TraceArgs),
+    /// Measure how long each stage takes, how much that varies and how much is lost
+    Measure(super::measure::MeasureArgs),
     /// Explain an HRESULT, RPC status, event or verdict
     Explain(ExplainArgs),
     /// Show a healthy check and a tour of failures, each caused for real on loopback

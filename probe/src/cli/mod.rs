@@ -4,6 +4,7 @@
 mod args;
 mod config;
 mod emit;
+mod measure;
 mod trace;
 mod values;
 
@@ -77,6 +78,7 @@ fn run(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Outcome> {
         Command::Check(args) => run_check(&args, out),
         Command::Discover(args) => run_discover(args, out),
         Command::Trace(args) => trace::run(&args, out),
+        Command::Measure(args) => measure::run(&args, out),
         Command::Explain(args) => run_explain(&args, out),
         Command::Lab(args) => run_lab(&args, out),
         Command::Config(args) => config::run(&args, cli.config.as_deref(), out),
@@ -103,7 +105,7 @@ fn run_check(args: &CheckArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
         kms: kms_options(&args.kms),
         ..check::Options::default()
     };
-    let targets = targets(args, &options)?;
+    let targets = targets(&args.targets, args.host, &options)?;
     let destination = Destination::open("--output", args.report.output.as_deref(), out)?;
     let report = check::run(&targets, &options)?;
     let (format, fail_on) = (args.report.format, args.fail_on.into());
@@ -113,10 +115,14 @@ fn run_check(args: &CheckArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
 }
 
 /// Every target is understood before anything is sent.
-fn targets(args: &CheckArgs, options: &check::Options) -> anyhow::Result<Vec<Asked>> {
+fn targets(
+    texts: &[String],
+    names_are_hosts: bool,
+    options: &check::Options,
+) -> anyhow::Result<Vec<Asked>> {
     let mut targets: Vec<Asked> = Vec::new();
-    for text in &args.targets {
-        let asked = Asked::parse(text, args.host)
+    for text in texts {
+        let asked = Asked::parse(text, names_are_hosts)
             .with_context(|| format!("target `{}`", report::escape(text)))?;
         if let Target::Address(address) = asked.target {
             if let Some(family) = options.family.filter(|family| !family.has(&address)) {

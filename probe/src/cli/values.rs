@@ -9,6 +9,18 @@ use kms_protocol::kms::product::Product;
 /// # Errors
 /// What is wrong with it, in words.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    match time(text)? {
+        time if time < TIMEOUT_MIN => Err("at least 1ms is wanted".to_owned()),
+        time if time > TIMEOUT_MAX => Err("at most 1h is wanted".to_owned()),
+        time => Ok(time),
+    }
+}
+
+/// Any time with its unit, to the microsecond.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub(super) fn time(text: &str) -> Result<Duration, String> {
     let wrong = || "a time with its unit is wanted, as `500ms`, `4s` or `1m`".to_owned();
     let at = text.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
     let (number, unit) = text.split_at(at);
@@ -31,11 +43,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         .checked_mul(micros_per_unit)
         .and_then(|micros| micros.checked_add(fraction * micros_per_unit / scale))
         .ok_or_else(wrong)?;
-    match Duration::from_micros(micros) {
-        time if time < TIMEOUT_MIN => Err("at least 1ms is wanted".to_owned()),
-        time if time > TIMEOUT_MAX => Err("at most 1h is wanted".to_owned()),
-        time => Ok(time),
-    }
+    Ok(Duration::from_micros(micros))
 }
 
 /// A product of the catalogue by its name.

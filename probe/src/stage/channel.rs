@@ -8,10 +8,12 @@ use std::time::Instant;
 use kms_protocol::client::{CloseReason, Config, Connection, Event};
 use kms_protocol::time;
 use serde::Serialize;
+use socket2::SockRef;
 
 use super::connect::{ErrorKind, SocketError};
 use super::deadline::Deadline;
 use super::guess::{self, Guess};
+use crate::platform::{self, SocketFacts as _};
 
 /// A connection and the RPC client that speaks over it.
 #[derive(Debug)]
@@ -73,6 +75,14 @@ impl Channel {
             first_bytes: Vec::new(),
             write_failed: None,
         }
+    }
+
+    /// Segments that this end has sent again so far, SYNs among them; `None` where the system does
+    /// not tell.
+    #[must_use]
+    pub fn segments_resent(&self) -> Option<u32> {
+        let sent = platform::current().syns_sent(&SockRef::from(&self.stream))?;
+        sent.checked_sub(1)
     }
 
     /// Sends what the client has to send and waits until `pick` takes one of its events.

@@ -86,7 +86,7 @@ fn an_explanation_as_json_carries_the_same() {
 
 #[test]
 fn help_shows_worked_examples_for_every_command() {
-    for command in ["check", "discover", "explain", "lab", "completions", "man"] {
+    for command in ["check", "measure", "discover", "explain", "lab", "completions", "man"] {
         let output = run(&[command, "--help"]);
         assert_eq!(code(&output), 0);
         let examples = stdout(&output).split_once("Examples:").unwrap().1;

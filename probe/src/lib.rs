@@ -16,6 +16,7 @@ pub mod measure;
 pub mod platform;
 pub mod report;
 pub mod stage;
+pub mod sweep;
 pub mod target;
 pub mod trace;
 pub mod verdict;

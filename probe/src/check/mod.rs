@@ -18,7 +18,7 @@ use kms_protocol::kms::Version;
 use kms_protocol::kms::crypto::{LabKey, LabKeys};
 use kms_protocol::kms::product::{self, LAB_NAMESPACE, Product};
 
-use self::plan::{Planned, Probe};
+pub(crate) use self::plan::{Planned, Probe, address, look_up_one, plan_resolved};
 use crate::platform::{self, SocketFacts};
 use crate::stage::Stage;
 use crate::target::Asked;
@@ -118,7 +118,8 @@ fn run_all(planned: Vec<Planned>, options: &Options) -> anyhow::Result<Vec<Entry
     results.into_iter().filter_map(|result| result.into_inner().ok().flatten()).collect()
 }
 
-fn run_one(planned: Planned, options: &Options) -> anyhow::Result<Entry> {
+/// Runs the stages of one planned entry.
+pub(crate) fn run_one(planned: Planned, options: &Options) -> anyhow::Result<Entry> {
     let Probe { target, host, address, mut stages, findings } = match planned {
         Planned::Done(entry) => return Ok(*entry),
         Planned::Probe(probe) => *probe,

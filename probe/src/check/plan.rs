@@ -18,7 +18,7 @@ use crate::verdict::table::dns as rows;
 use crate::verdict::{Finding, Verdict, judge};
 
 /// One future entry.
-pub(super) enum Planned {
+pub(crate) enum Planned {
     /// Finished: there is nothing to connect to.
     Done(Box<Entry>),
     /// To be probed.
@@ -26,7 +26,8 @@ pub(super) enum Planned {
 }
 
 /// An address to be probed.
-pub(super) struct Probe {
+#[derive(Clone)]
+pub(crate) struct Probe {
     pub(super) target: String,
     pub(super) host: String,
     pub(super) address: SocketAddr,
@@ -35,7 +36,7 @@ pub(super) struct Probe {
 }
 
 /// What the look-ups of one target gave: several for a search through suffixes.
-type LookedUp = anyhow::Result<Vec<Resolved>>;
+pub(crate) type LookedUp = anyhow::Result<Vec<Resolved>>;
 
 /// Looks everything up that needs it.
 pub(super) fn plan(targets: &[Asked], options: &Options) -> anyhow::Result<Vec<Planned>> {
@@ -51,13 +52,7 @@ pub(super) fn plan(targets: &[Asked], options: &Options) -> anyhow::Result<Vec<P
     let mut planned = Vec::new();
     for (index, asked) in targets.iter().enumerate() {
         match &asked.target {
-            Target::Address(address) => planned.push(Planned::Probe(Box::new(Probe {
-                target: asked.text.clone(),
-                host: address.ip().to_string(),
-                address: *address,
-                stages: Vec::new(),
-                findings: Vec::new(),
-            }))),
+            Target::Address(address) => planned.push(self::address(&asked.text, *address)),
             Target::SearchList if nowhere && !has_resolver => planned.push(no_dns(&source)),
             Target::SearchList if nowhere => bail!(
                 "no target given, and `{source}` has no search suffix to look in: name a domain or \
@@ -70,6 +65,17 @@ pub(super) fn plan(targets: &[Asked], options: &Options) -> anyhow::Result<Vec<P
         }
     }
     Ok(planned)
+}
+
+/// Plans an address, which needs no look-up; `target` is the text that named it.
+pub(crate) fn address(target: &str, address: SocketAddr) -> Planned {
+    Planned::Probe(Box::new(Probe {
+        target: target.to_owned(),
+        host: address.ip().to_string(),
+        address,
+        stages: Vec::new(),
+        findings: Vec::new(),
+    }))
 }
 
 /// Named resolvers replace a configuration that cannot be read.
@@ -125,7 +131,8 @@ fn no_dns(source: &str) -> Planned {
     }))
 }
 
-async fn look_up_one(target: &Target, options: &resolve::Options) -> LookedUp {
+/// Looks one target up.
+pub(crate) async fn look_up_one(target: &Target, options: &resolve::Options) -> LookedUp {
     Ok(match target {
         Target::Address(_) => Vec::new(),
         Target::Host(host, port) => vec![resolve::host(host, *port, options).await],
@@ -136,7 +143,11 @@ async fn look_up_one(target: &Target, options: &resolve::Options) -> LookedUp {
 
 /// Plans what came of one target. Suffixes that were passed over before one that works are only
 /// findings; when none works, each has its own entry.
-fn plan_resolved(asked: &Asked, resolved: Vec<Resolved>, options: &Options) -> Vec<Planned> {
+pub(crate) fn plan_resolved(
+    asked: &Asked,
+    resolved: Vec<Resolved>,
+    options: &Options,
+) -> Vec<Planned> {
     let timeout = options.timeouts.dns;
     let any_ok = resolved.iter().any(|resolved| resolved.code == DnsCode::Ok);
     let mut passed_over = Vec::new();

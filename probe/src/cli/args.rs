@@ -46,6 +46,8 @@ pub(super) enum Command {
     Trace(super::trace::TraceArgs),
     /// Measure how long each stage takes, how much that varies and how much is lost
     Measure(super::measure::MeasureArgs),
+    /// Check every target of a list, thousands if need be, and sum up by verdict and by site
+    Sweep(super::sweep::SweepArgs),
     /// Explain an HRESULT, RPC status, event or verdict
     Explain(ExplainArgs),
     /// Show a healthy check and a tour of failures, each caused for real on loopback

@@ -1,6 +1,6 @@
 //! Where the report of a check goes, and in which format.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -117,14 +117,26 @@ impl<'a> Destination<'a> {
     /// # Errors
     /// What the system says; a file that was there before is unchanged then.
     pub(super) fn finish(self, content: &[u8]) -> anyhow::Result<()> {
+        self.finish_with(|out| Ok(out.write_all(content)?))
+    }
+
+    /// Writes what `write` makes piece by piece.
+    ///
+    /// # Errors
+    /// As [`Self::finish`], and what `write` says.
+    pub(super) fn finish_with(
+        self,
+        write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
         let failed = |path: &Path| format!("cannot write `{}`", path.display());
         match self {
             Self::Stream(out) => {
-                out.write_all(content)?;
-                Ok(out.flush()?)
+                let mut buffered = BufWriter::new(out);
+                write(&mut buffered)?;
+                Ok(buffered.flush()?)
             }
-            Self::File(pending, path) => pending.finish(content).with_context(|| failed(&path)),
-            Self::Special(mut file, path) => file.write_all(content).with_context(|| failed(&path)),
+            Self::File(pending, path) => pending.finish_with(write).with_context(|| failed(&path)),
+            Self::Special(mut file, path) => write(&mut file).with_context(|| failed(&path)),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::os::fd::AsRawFd;
 
 use nix::getsockopt_impl;
 use nix::libc;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn6, getsockopt, recvmsg};
 use nix::sys::socket::{setsockopt, sockopt};
 use socket2::Socket;
@@ -61,6 +62,13 @@ impl SocketFacts for Linux {
 
     fn interface_index(&self, name: &str) -> Option<u32> {
         nix::net::if_::if_nametoindex(name).ok()
+    }
+
+    fn descriptors(&self, wanted: usize) -> Option<usize> {
+        let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
+        let wanted = u64::try_from(wanted).ok()?.min(hard);
+        let raised = wanted > soft && setrlimit(Resource::RLIMIT_NOFILE, wanted, hard).is_ok();
+        usize::try_from(if raised { wanted } else { soft }).ok()
     }
 
     fn machine_id(&self) -> Option<String> {

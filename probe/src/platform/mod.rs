@@ -37,6 +37,9 @@ pub trait SocketFacts {
     /// The index of a network interface, for the zone of a link-local address.
     fn interface_index(&self, name: &str) -> Option<u32>;
 
+    /// Raises this process's limit of descriptors to `wanted`, as far as it may, and returns it.
+    fn descriptors(&self, wanted: usize) -> Option<usize>;
+
     /// An identity of this machine that survives reboots, for a stable client machine id.
     fn machine_id(&self) -> Option<String>;
 }

@@ -35,6 +35,10 @@ impl SocketFacts for Other {
         None
     }
 
+    fn descriptors(&self, _: usize) -> Option<usize> {
+        None
+    }
+
     fn machine_id(&self) -> Option<String> {
         None
     }

@@ -1,7 +1,7 @@
 //! A report's file that is there whole or not at all.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 /// A file that is being written beside its place, and takes it when it is complete. It is made
@@ -36,8 +36,22 @@ impl PendingFile {
     ///
     /// # Errors
     /// What the system says; nothing has changed then.
-    pub fn finish(mut self, content: &[u8]) -> io::Result<()> {
-        self.file.write_all(content)?;
+    pub fn finish(self, content: &[u8]) -> io::Result<()> {
+        self.finish_with(|file| file.write_all(content))
+    }
+
+    /// The same with content that `write` makes piece by piece.
+    ///
+    /// # Errors
+    /// What `write` or the system says; nothing has changed then.
+    pub fn finish_with<E: From<io::Error>>(
+        mut self,
+        write: impl FnOnce(&mut dyn io::Write) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut buffered = BufWriter::new(&self.file);
+        write(&mut buffered)?;
+        buffered.flush()?;
+        drop(buffered);
         self.file.sync_all()?;
         fs::rename(&self.beside, &self.place)?;
         self.is_complete = true;

@@ -1,15 +1,16 @@
-//! Verdicts that need a network: client, router and server in network namespaces of their own,
-//! with nftables in between. The probe runs as a user without privileges.
+//! Verdicts that need a network: client, two routers and server in network namespaces of their
+//! own, with nftables in between. The probe runs as a user without privileges.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "netns/raw_peer.rs"]
 mod raw_peer;
+#[path = "netns/run.rs"]
+mod run;
 #[path = "../../tests/src/skip.rs"]
 mod skip;
 mod support;
 #[path = "netns/verdicts.rs"]
 mod verdicts;
-#[path = "netns/world.rs"]
 mod world;

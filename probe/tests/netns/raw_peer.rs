@@ -18,7 +18,7 @@ impl RawPeer {
         Self(socket)
     }
 
-    /// Waits for a segment to port 1688 with all of `flags`; returns where it came from.
+    /// Waits for a segment to its port with all of `flags`; returns where it came from.
     pub(crate) fn receive(&mut self, flags: u8) -> SocketAddrV4 {
         let mut packet = [0; 2048];
         loop {
@@ -61,7 +61,8 @@ pub(crate) const SYN: u8 = 0x02;
 pub(crate) const RST: u8 = 0x04;
 pub(crate) const ACK: u8 = 0x10;
 
-const PORT: u16 = 1688;
+/// A port of the server where nobody listens.
+pub(crate) const PORT: u16 = 1690;
 /// Class selector 1: anything but the kernel's zero.
 const TOS: u32 = 0x20;
 const PATIENCE: Duration = Duration::from_secs(20);

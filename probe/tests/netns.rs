@@ -4,6 +4,10 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "netns/beside.rs"]
+mod beside;
+#[path = "netns/origin.rs"]
+mod origin;
 #[path = "netns/raw_peer.rs"]
 mod raw_peer;
 #[path = "netns/run.rs"]

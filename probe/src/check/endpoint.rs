@@ -10,6 +10,7 @@ use kms_protocol::filetime::FileTime;
 use super::entry::{StageFacts, StageReport, TcpFacts};
 use super::{KmsOptions, Options};
 use crate::stage::channel::Channel;
+use crate::stage::connect;
 use crate::stage::kms::KmsQuestion;
 use crate::stage::{self, Stage};
 use crate::verdict::{Verdict, judge};
@@ -26,8 +27,9 @@ pub(super) fn run(
     stages: &mut Vec<StageReport>,
 ) -> anyhow::Result<Verdict> {
     let mut endpoint = judge::Endpoint { host: host.to_owned(), address, source: None };
-    let (facts, elapsed, stream) = stage::connect::connect(address, options.timeouts.tcp)
-        .with_context(|| format!("cannot open a socket for `{address}`"))?;
+    let (facts, elapsed, stream) =
+        connect::connect_from(options.origin, address, options.timeouts.tcp)
+            .with_context(|| format!("cannot open a socket for `{address}`"))?;
     endpoint.source = facts.source.map(|source| source.ip());
     let verdict = judge::tcp(&endpoint, &facts);
     let facts = TcpFacts { state: verdict.row.port_state, connect: facts };

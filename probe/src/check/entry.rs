@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
+use super::Beside;
 use crate::dns::exchange::Transport;
 use crate::stage::Stage;
 use crate::stage::bind::BindFacts;
@@ -42,6 +43,8 @@ pub struct Entry {
     pub verdict: Verdict,
     /// What is worth saying beside it.
     pub findings: Vec<Finding>,
+    /// What was tried beside the stages.
+    pub beside: Beside,
 }
 
 /// One stage that ran.

@@ -1,9 +1,11 @@
 //! A check from end to end: look-ups first, then every address found, several at once.
 
+mod beside;
 mod endpoint;
 mod entry;
 mod plan;
 
+pub use beside::{Beside, ClosedPortFacts};
 pub(crate) use endpoint::question as kms_question;
 pub use entry::{DnsFacts, Entry, NoDnsFacts, Report, StageFacts, StageReport, TcpFacts};
 
@@ -19,10 +21,11 @@ use kms_protocol::kms::crypto::{LabKey, LabKeys};
 use kms_protocol::kms::product::{self, LAB_NAMESPACE, Product};
 
 pub(crate) use self::plan::{Planned, Probe, address, look_up_one, plan_resolved};
+use crate::platform::origin::Origin;
 use crate::platform::{self, SocketFacts};
 use crate::stage::Stage;
 use crate::target::Asked;
-use crate::verdict::Verdict;
+use crate::verdict::{Finding, Verdict, judge};
 
 /// How to check.
 #[derive(Clone)]
@@ -37,6 +40,12 @@ pub struct Options {
     pub family: Option<Family>,
     /// Whether the operating system is asked for host names beside DNS.
     pub ask_system: bool,
+    /// From where connections leave.
+    pub origin: Origin,
+    /// A port of the same host that should be closed, to be tried beside the stages.
+    pub closed_port: Option<u16>,
+    /// Whether an ICMP echo is sent beside the stages.
+    pub ping: bool,
     /// What to ask at depth kms.
     pub kms: KmsOptions,
 }
@@ -120,11 +129,17 @@ fn run_all(planned: Vec<Planned>, options: &Options) -> anyhow::Result<Vec<Entry
 
 /// Runs the stages of one planned entry.
 pub(crate) fn run_one(planned: Planned, options: &Options) -> anyhow::Result<Entry> {
-    let Probe { target, host, address, mut stages, findings } = match planned {
+    let Probe { target, host, address, mut stages, mut findings } = match planned {
         Planned::Done(entry) => return Ok(*entry),
         Planned::Probe(probe) => *probe,
     };
-    let verdict = endpoint::run(&host, address, options, &mut stages)?;
+    let (verdict, beside) = thread::scope(|scope| {
+        let running = beside::start(scope, address, options);
+        let verdict = endpoint::run(&host, address, options, &mut stages);
+        (verdict, running.finish())
+    });
+    let verdict = verdict?;
+    findings.extend(judge_beside(&host, address, &stages, &beside));
     Ok(Entry {
         target,
         host: Some(host),
@@ -133,7 +148,26 @@ pub(crate) fn run_one(planned: Planned, options: &Options) -> anyhow::Result<Ent
         stages,
         verdict,
         findings,
+        beside,
     })
+}
+
+/// What the things beside the stages add to them.
+fn judge_beside(
+    host: &str,
+    address: SocketAddr,
+    stages: &[StageReport],
+    beside: &Beside,
+) -> Option<Finding> {
+    let port = beside.closed_port.as_ref().filter(|port| port.opens())?.port;
+    let source = stages.iter().find_map(|stage| match &stage.facts {
+        StageFacts::Tcp(facts) => facts.connect.source,
+        _ => None,
+    });
+    let endpoint =
+        judge::Endpoint { host: host.to_owned(), address, source: source.map(|s| s.ip()) };
+    let codes: Vec<&'static str> = stages.iter().map(|stage| stage.verdict).collect();
+    judge::accepts_all(&endpoint, port, &codes)
 }
 
 impl Options {
@@ -151,6 +185,9 @@ impl Default for Options {
             timeouts: Timeouts::all(TIMEOUT_DEFAULT),
             family: None,
             ask_system: true,
+            origin: Origin::default(),
+            closed_port: None,
+            ping: false,
             kms: KmsOptions::new(&LabKey::DEFAULT),
         }
     }

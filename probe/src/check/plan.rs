@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 
 use super::entry::{DnsFacts, Entry, NoDnsFacts, StageFacts, StageReport};
-use super::{Family, Options};
+use super::{Beside, Family, Options};
 use crate::dns::system::SystemConfig;
 use crate::stage::Stage;
 use crate::stage::resolve::{self, DnsCode, Endpoint, Observation, Resolved};
@@ -94,6 +94,7 @@ fn look_up(
 ) -> anyhow::Result<BTreeMap<usize, LookedUp>> {
     let dns = resolve::Options {
         ask_system: options.ask_system,
+        origin: options.origin,
         ..resolve::Options::new(system, &options.resolvers, options.timeouts.dns)
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -128,6 +129,7 @@ fn no_dns(source: &str) -> Planned {
         stages: vec![stage],
         verdict,
         findings: Vec::new(),
+        beside: Beside::default(),
     }))
 }
 
@@ -204,6 +206,7 @@ fn plan_ok(
                 stages: vec![stage],
                 verdict,
                 findings: beside,
+                beside: Beside::default(),
             }))
         } else {
             let (target, stages) = (target.to_owned(), vec![stage]);
@@ -300,6 +303,7 @@ fn done(
         stages: vec![stage],
         verdict,
         findings,
+        beside: Beside::default(),
     }))
 }
 

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use kms_protocol::kms::crypto::LabKey;
 use kms_protocol::kms::product::Product;
 
+use super::origin::OriginArgs;
 use super::values;
 use crate::stage::Stage;
 use crate::verdict::Severity;
@@ -85,6 +86,7 @@ Examples:
   kms-probe check corp.example.com
   kms-probe check 192.0.2.10 [2001:db8::10]:1688 --depth tcp --timeout 1s
   kms-probe check corp.example.com --resolver 192.0.2.53 --resolver 192.0.2.54 --format json
+  kms-probe check 192.0.2.10 --source 198.51.100.7 --closed-port 9 --ping
   kms-probe check lab.test --resolver 127.0.0.1:5353 --depth kms --expect-lab")]
 pub(super) struct CheckArgs {
     /// Hosts and domains to check
@@ -96,12 +98,10 @@ pub(super) struct CheckArgs {
     /// Last stage to run. `kms` sends a lab-keyed request, which a genuine host refuses and may log
     #[arg(long, value_enum, default_value_t = Depth::Rpc)]
     pub(super) depth: Depth,
-    /// Use IPv4 only
-    #[arg(short = '4', long, conflicts_with = "ipv6")]
-    pub(super) ipv4: bool,
-    /// Use IPv6 only
-    #[arg(short = '6', long)]
-    pub(super) ipv6: bool,
+    #[command(flatten)]
+    pub(super) origin: OriginArgs,
+    #[command(flatten)]
+    pub(super) beside: BesideArgs,
     #[command(flatten)]
     pub(super) resolvers: ResolverArgs,
     #[command(flatten)]
@@ -114,6 +114,18 @@ pub(super) struct CheckArgs {
     // Last, since its heading in the help holds for all that follows.
     #[command(flatten)]
     pub(super) kms: KmsArgs,
+}
+
+/// What to try beside the stages.
+#[derive(Debug, Args)]
+pub(super) struct BesideArgs {
+    /// Port of the same host that should be closed: when it opens too, something accepts
+    /// connections in the host's name, and an open port proves nothing
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) closed_port: Option<u16>,
+    /// Send an ICMP echo as well, where this user may; informative only
+    #[arg(long)]
+    pub(super) ping: bool,
 }
 
 /// Whom to ask for names.

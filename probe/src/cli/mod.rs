@@ -5,6 +5,7 @@ mod args;
 mod config;
 mod emit;
 mod measure;
+mod origin;
 mod sweep;
 mod trace;
 mod values;
@@ -24,7 +25,7 @@ use self::args::{
 };
 use self::config::Refused;
 use self::emit::Destination;
-use crate::check::{self, Family, KmsOptions, Timeouts};
+use crate::check::{self, KmsOptions, Timeouts};
 use crate::dns::system::SystemConfig;
 use crate::report::{self, Style, json};
 use crate::stage::{Stage, resolve};
@@ -99,11 +100,10 @@ fn run_check(args: &CheckArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
         depth: args.depth.into(),
         resolvers: args.resolvers.resolvers.clone(),
         timeouts: timeouts(&args.timeouts),
-        family: match (args.ipv4, args.ipv6) {
-            (true, _) => Some(Family::V4),
-            (_, true) => Some(Family::V6),
-            (false, false) => None,
-        },
+        family: args.origin.family()?,
+        origin: args.origin.origin(),
+        closed_port: args.beside.closed_port,
+        ping: args.beside.ping,
         kms: kms_options(&args.kms),
         ..check::Options::default()
     };
@@ -127,15 +127,18 @@ fn targets(
         let asked = Asked::parse(text, names_are_hosts)
             .with_context(|| format!("target `{}`", report::escape(text)))?;
         if let Target::Address(address) = asked.target {
-            if let Some(family) = options.family.filter(|family| !family.has(&address)) {
-                bail!(
-                    "`{address}` is not an {} address, and no other was asked for",
-                    family.name()
-                );
-            }
+            origin::check_family(&address, options.family, options.origin)?;
             if options.depth == Stage::Dns {
                 bail!("an address needs no DNS, so --depth dns has nothing to check: `{address}`");
             }
+        }
+        let port = match &asked.target {
+            Target::Address(address) => Some(address.port()),
+            Target::Host(_, port) => Some(*port),
+            Target::Domain(_) | Target::SearchList => None,
+        };
+        if port.is_some() && port == options.closed_port {
+            bail!("--closed-port names the port that is to be checked: `{}`", asked.text);
         }
         if !targets.iter().any(|known| known.target == asked.target) {
             targets.push(asked);

@@ -3,12 +3,13 @@
 use std::io::Write;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::Args;
 
 use super::args::{Format, FormatArgs, ResolverArgs};
+use super::origin::{OriginArgs, check_family};
 use super::{Outcome, values, write_text};
-use crate::check::{self, Family, Timeouts};
+use crate::check::{self, Timeouts};
 use crate::report::{self, Style, json};
 use crate::target::{Asked, Target};
 use crate::trace;
@@ -29,6 +30,7 @@ payload lets it pass, which `kms-probe check` shows.
 Examples:
   kms-probe trace kms1.corp.example.com:1688
   kms-probe trace corp.example.com --names --ping
+  kms-probe trace 192.0.2.10 --source 198.51.100.7
   kms-probe trace 192.0.2.10 --control-port 22,3389 --flows 8 --format json
 
 Exit codes: 0 the port is reached, 1 it is not (or in part), 2 usage or this program's own failure.")]
@@ -73,12 +75,8 @@ pub(super) struct TraceArgs {
     /// Send an ICMP echo as well, where this user may; informative only
     #[arg(long)]
     ping: bool,
-    /// Use IPv4 only
-    #[arg(short = '4', long, conflicts_with = "ipv6")]
-    ipv4: bool,
-    /// Use IPv6 only
-    #[arg(short = '6', long)]
-    ipv6: bool,
+    #[command(flatten)]
+    origin: OriginArgs,
     #[command(flatten)]
     resolvers: ResolverArgs,
     #[command(flatten)]
@@ -94,19 +92,17 @@ pub(super) fn run(args: &TraceArgs, out: &mut dyn Write) -> anyhow::Result<Outco
         timeout: args.timeout,
         names: args.names,
         ping: args.ping,
+        origin: args.origin.origin(),
     };
     options.validate().map_err(anyhow::Error::msg)?;
     let dns = check::Options {
         resolvers: args.resolvers.resolvers.clone(),
         timeouts: Timeouts::all(args.timeout),
-        family: match (args.ipv4, args.ipv6) {
-            (true, _) => Some(Family::V4),
-            (_, true) => Some(Family::V6),
-            (false, false) => None,
-        },
+        family: args.origin.family()?,
+        origin: args.origin.origin(),
         ..check::Options::default()
     };
-    let targets = targets(args, dns.family)?;
+    let targets = targets(args)?;
     let (style, mut is_first) = (Style::of_stdout(), true);
     let report = trace::run(&targets, &options, &dns, |entry| {
         if args.format.format != Format::Text {
@@ -122,15 +118,13 @@ pub(super) fn run(args: &TraceArgs, out: &mut dyn Write) -> anyhow::Result<Outco
 }
 
 /// Every target is understood before anything is sent.
-fn targets(args: &TraceArgs, family: Option<Family>) -> anyhow::Result<Vec<Asked>> {
+fn targets(args: &TraceArgs) -> anyhow::Result<Vec<Asked>> {
     let mut targets: Vec<Asked> = Vec::new();
     for text in &args.targets {
         let asked = Asked::parse(text, args.host)
             .with_context(|| format!("target `{}`", report::escape(text)))?;
-        if let Target::Address(address) = asked.target
-            && let Some(family) = family.filter(|family| !family.has(&address))
-        {
-            bail!("`{address}` is not an {} address, and no other was asked for", family.name());
+        if let Target::Address(address) = &asked.target {
+            check_family(address, args.origin.family()?, args.origin.origin())?;
         }
         if !targets.iter().any(|known| known.target == asked.target) {
             targets.push(asked);

@@ -6,16 +6,17 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use serde::Serialize;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::net::{TcpSocket, UdpSocket};
 use tokio::time::{Instant, timeout_at};
 
 use super::message::{Judgement, NOERROR, NXDOMAIN, Question, REFUSED, Response, SERVFAIL, Stray};
+use crate::platform::origin::Origin;
 use crate::platform::{self, IcmpError, SocketFacts};
 
 /// What an exchange did and what came of it.
@@ -136,13 +137,22 @@ pub struct Patience {
     /// UDP queries sent before silence counts as silence, spread evenly over the time left;
     /// 1 to [`MAX_ATTEMPTS`]. The last of several goes without EDNS.
     pub attempts: u32,
+    /// From where queries leave, as far as that makes sense towards the server.
+    pub origin: Origin,
 }
 
 impl Patience {
     /// Patience that runs out after `timeout`.
     #[must_use]
     pub fn of(timeout: Duration, attempts: u32) -> Self {
-        Self { deadline: Instant::now() + timeout, attempts: attempts.clamp(1, MAX_ATTEMPTS) }
+        let attempts = attempts.clamp(1, MAX_ATTEMPTS);
+        Self { deadline: Instant::now() + timeout, attempts, origin: Origin::default() }
+    }
+
+    /// The same with queries that leave from `origin`.
+    #[must_use]
+    pub const fn leaving_from(self, origin: Origin) -> Self {
+        Self { origin, ..self }
     }
 }
 
@@ -276,7 +286,7 @@ impl<'a> Run<'a> {
     }
 
     async fn udp(&mut self) -> Reply {
-        let socket = match connected_udp(self.exchange.server) {
+        let socket = match connected_udp(self.exchange.server, self.patience.origin) {
             Ok(socket) => socket,
             Err(error) => return unreachable(&error, None),
         };
@@ -401,7 +411,7 @@ impl<'a> Run<'a> {
         let Some(query) = self.question.encode(id, edns) else {
             return Outcome::TruncatedNoTcp { tcp: TcpFailure::Closed };
         };
-        let exchanged = tcp_exchange(self.exchange.server, &query);
+        let exchanged = tcp_exchange(self.exchange.server, self.patience.origin, &query);
         let bytes = match timeout_at(self.patience.deadline, exchanged).await {
             Err(_elapsed) => return Outcome::TruncatedNoTcp { tcp: TcpFailure::Timeout },
             Ok(Err(error)) => return Outcome::TruncatedNoTcp { tcp: TcpFailure::of(&error) },
@@ -439,17 +449,27 @@ fn unreachable(error: &io::Error, icmp: Option<IcmpError>) -> Reply {
 }
 
 /// A non-blocking UDP socket that keeps ICMP errors and talks to `server` only.
-fn connected_udp(server: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::for_address(server), Type::DGRAM, Some(Protocol::UDP))?;
-    socket.set_nonblocking(true)?;
+fn connected_udp(server: SocketAddr, origin: Origin) -> io::Result<UdpSocket> {
+    let socket = socket_from(server, origin, Type::DGRAM, Protocol::UDP)?;
     platform::current().keep_icmp_errors(&socket, server.is_ipv6());
-    let any: SocketAddr = match server {
-        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-    };
-    socket.bind(&SockAddr::from(any))?;
     socket.connect(&SockAddr::from(server))?;
     UdpSocket::from_std(socket.into())
+}
+
+/// A non-blocking socket that leaves from `origin`, or from where the kernel chooses if this
+/// machine cannot do that towards `server`: the check of the host says so where it matters.
+fn socket_from(
+    server: SocketAddr,
+    origin: Origin,
+    kind: Type,
+    protocol: Protocol,
+) -> io::Result<Socket> {
+    let make = || Socket::new(Domain::for_address(server), kind, Some(protocol));
+    let socket = make()?;
+    let origin = origin.towards_resolver(server.ip());
+    let socket = if origin.apply(&socket, server.is_ipv6()).is_ok() { socket } else { make()? };
+    socket.set_nonblocking(true)?;
+    Ok(socket)
 }
 
 fn icmp_of(socket: &UdpSocket) -> Option<IcmpError> {
@@ -458,8 +478,9 @@ fn icmp_of(socket: &UdpSocket) -> Option<IcmpError> {
 }
 
 /// One query and one answer over a fresh connection, each behind its length (RFC 7766 section 8).
-async fn tcp_exchange(server: SocketAddr, query: &[u8]) -> io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect(server).await?;
+async fn tcp_exchange(server: SocketAddr, origin: Origin, query: &[u8]) -> io::Result<Vec<u8>> {
+    let socket = socket_from(server, origin, Type::STREAM, Protocol::TCP)?;
+    let mut stream = TcpSocket::from_std_stream(socket.into()).connect(server).await?;
     let length = u16::try_from(query.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
     let mut framed = length.to_be_bytes().to_vec();
     framed.extend_from_slice(query);

@@ -12,6 +12,7 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn6, getsockopt, r
 use nix::sys::socket::{setsockopt, sockopt};
 use socket2::Socket;
 
+use super::origin::Interface;
 use super::{IcmpError, IcmpVersion, SocketFacts};
 
 /// The facts that Linux offers to any user.
@@ -28,8 +29,7 @@ impl SocketFacts for Linux {
     }
 
     fn syns_sent(&self, socket: &Socket) -> Option<u32> {
-        let info = getsockopt(socket, TcpInfo).ok()?;
-        info.tcpi_total_retrans.checked_add(1)
+        self.retransmissions(socket)?.checked_add(1)
     }
 
     fn handshake_completed(&self, socket: &Socket) -> Option<bool> {
@@ -58,6 +58,39 @@ impl SocketFacts for Linux {
 
     fn lacks_address_family(&self, error: &io::Error) -> bool {
         error.raw_os_error() == Some(libc::EAFNOSUPPORT)
+    }
+
+    fn retransmissions(&self, socket: &Socket) -> Option<u32> {
+        getsockopt(socket, TcpInfo).ok().map(|info| info.tcpi_total_retrans)
+    }
+
+    fn leave_by(&self, socket: &Socket, interface: &str) -> io::Result<()> {
+        socket.bind_device(Some(interface.as_bytes()))
+    }
+
+    fn choose_port_late(&self, socket: &Socket) {
+        // The option is of IPv4 in name only: it holds for IPv6 sockets as well.
+        let _port_chosen_at_the_bind = setsockopt(socket, sockopt::IpBindAddressNoPort, &true);
+    }
+
+    fn interfaces(&self) -> Vec<Interface> {
+        let mut interfaces: Vec<Interface> = Vec::new();
+        for found in nix::ifaddrs::getifaddrs().into_iter().flatten() {
+            let address = found.address.and_then(|address| {
+                let v4 = address.as_sockaddr_in().map(|own| IpAddr::V4(own.ip()));
+                v4.or_else(|| address.as_sockaddr_in6().map(|own| IpAddr::V6(own.ip())))
+            });
+            let known =
+                interfaces.iter_mut().find(|interface| interface.name == found.interface_name);
+            match known {
+                Some(interface) => interface.addresses.extend(address),
+                None => interfaces.push(Interface {
+                    name: found.interface_name,
+                    addresses: address.into_iter().collect(),
+                }),
+            }
+        }
+        interfaces
     }
 
     fn interface_index(&self, name: &str) -> Option<u32> {

@@ -9,9 +9,12 @@ use socket2::Socket;
 
 #[cfg(target_os = "linux")]
 mod linux;
+pub mod origin;
 #[cfg(not(target_os = "linux"))]
 mod other;
 pub mod ttl;
+
+use self::origin::Interface;
 
 /// Socket facts beyond the portable interface.
 pub trait SocketFacts {
@@ -33,6 +36,22 @@ pub trait SocketFacts {
 
     /// Whether a socket could not be made because the machine has no such address family.
     fn lacks_address_family(&self, error: &io::Error) -> bool;
+
+    /// Segments sent again so far, SYNs included.
+    fn retransmissions(&self, socket: &Socket) -> Option<u32>;
+
+    /// Makes everything that `socket` sends leave by this interface, and takes nothing from another.
+    ///
+    /// # Errors
+    /// What the system returns; [`io::ErrorKind::Unsupported`] where it has no such thing.
+    fn leave_by(&self, socket: &Socket, interface: &str) -> io::Result<()>;
+
+    /// Lets the port be chosen at the connect, so that one port can serve several destinations.
+    /// Call before binding to an address.
+    fn choose_port_late(&self, socket: &Socket);
+
+    /// The network interfaces of this machine; empty where they are not known.
+    fn interfaces(&self) -> Vec<Interface>;
 
     /// The index of a network interface, for the zone of a link-local address.
     fn interface_index(&self, name: &str) -> Option<u32>;

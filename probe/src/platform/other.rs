@@ -4,6 +4,7 @@ use std::io;
 
 use socket2::Socket;
 
+use super::origin::Interface;
 use super::{IcmpError, SocketFacts};
 
 /// Answers `None` to everything.
@@ -29,6 +30,20 @@ impl SocketFacts for Other {
 
     fn lacks_address_family(&self, _error: &io::Error) -> bool {
         false
+    }
+
+    fn retransmissions(&self, _socket: &Socket) -> Option<u32> {
+        None
+    }
+
+    fn leave_by(&self, _socket: &Socket, _interface: &str) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn choose_port_late(&self, _socket: &Socket) {}
+
+    fn interfaces(&self) -> Vec<Interface> {
+        Vec::new()
     }
 
     fn interface_index(&self, _name: &str) -> Option<u32> {

@@ -1,13 +1,67 @@
 //! The facts of each stage in one line.
 
-use crate::check::{DnsFacts, StageFacts, TcpFacts};
+use std::time::Duration;
+
+use crate::check::{Beside, DnsFacts, StageFacts, TcpFacts};
 use crate::platform::IcmpVersion;
 use crate::stage::bind::{BindAckFacts, BindAnswer, BindFacts};
 use crate::stage::call::{CallFacts, FaultFacts};
 use crate::stage::channel::{Broken, BrokenHow};
 use crate::stage::connect::{ConnectFacts, ConnectOutcome};
+use crate::stage::echo::EchoOutcome;
 use crate::stage::kms::{KmsAnswer, KmsFacts};
 use crate::stage::resolve::{AddressSource, Endpoint};
+use crate::verdict::PortState;
+
+/// Something that was tried beside the stages, as one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BesideLine {
+    /// What was tried.
+    pub label: &'static str,
+    /// How it ended, in a word.
+    pub word: &'static str,
+    /// How long it took, where it was answered.
+    pub elapsed: Option<Duration>,
+    /// What was seen. It may hold text from the network: escape it.
+    pub facts: String,
+}
+
+/// What was tried beside the stages, a line each.
+#[must_use]
+pub fn beside(beside: &Beside) -> Vec<BesideLine> {
+    let mut lines = Vec::new();
+    if let Some(port) = &beside.closed_port {
+        let word = match port.connect.outcome {
+            ConnectOutcome::Connected => "open",
+            ConnectOutcome::TimedOut => "timeout",
+            ConnectOutcome::Failed => port.state.map_or("failed", |state| match state {
+                PortState::Filtered => "filtered",
+                _ => "refused",
+            }),
+        };
+        let seen = match port.connect.outcome {
+            ConnectOutcome::Connected => "opens although it should be closed".to_owned(),
+            ConnectOutcome::TimedOut => "no answer, so it does not open".to_owned(),
+            ConnectOutcome::Failed => {
+                format!("does not open: {}", failure(&port.connect).join(", "))
+            }
+        };
+        let elapsed = Some(Duration::from_micros(port.elapsed_us));
+        let facts = format!("TCP {} {seen}", port.port);
+        lines.push(BesideLine { label: "closed", word, elapsed, facts });
+    }
+    if let Some(echo) = &beside.ping {
+        let (word, elapsed) = match echo.outcome {
+            EchoOutcome::Answered { rtt_us } => ("answered", Some(Duration::from_micros(rtt_us))),
+            EchoOutcome::Silent => ("silent", None),
+            EchoOutcome::Unreachable { .. } => ("unreachable", None),
+            EchoOutcome::NotAllowed | EchoOutcome::Failed { .. } => ("not made", None),
+        };
+        let facts = format!("ICMP echo {}", echo.words());
+        lines.push(BesideLine { label: "ping", word, elapsed, facts });
+    }
+    lines
+}
 
 /// What a stage saw, in one line. It may hold text from the network: escape it.
 #[must_use]
@@ -79,7 +133,7 @@ fn tcp(facts: &TcpFacts) -> Vec<String> {
     let connect = &facts.connect;
     let mut parts: Vec<String> = facts.state.iter().map(|state| state.words().to_owned()).collect();
     match connect.outcome {
-        ConnectOutcome::Connected => parts.extend(retransmissions(connect)),
+        ConnectOutcome::Connected => parts.extend(syns_again(connect)),
         ConnectOutcome::TimedOut => {
             if let Some(syns) = connect.syns_sent {
                 parts.push(format!("{} unanswered", plural_u32(syns, "SYN", "SYNs")));
@@ -90,15 +144,23 @@ fn tcp(facts: &TcpFacts) -> Vec<String> {
         }
         ConnectOutcome::Failed => parts.extend(failure(connect)),
     }
+    let interface = connect.origin.and_then(|origin| origin.interface);
+    let by = interface.map_or_else(String::new, |interface| format!(" by {interface}"));
     if let Some(source) = connect.source {
-        parts.push(format!("from {}", source.ip()));
+        parts.push(format!("from {}{by}", source.ip()));
     }
     parts
 }
 
-fn retransmissions(connect: &ConnectFacts) -> Option<String> {
+/// A SYN sent again says that it or its answer was lost, or late by a second.
+fn syns_again(connect: &ConnectFacts) -> Option<String> {
     let again = connect.syns_sent?.checked_sub(1).filter(|again| *again > 0)?;
-    Some(format!("{} lost on the way", plural_u32(again, "SYN was", "SYNs were")))
+    Some(format!("{} sent again", plural_u32(again, "SYN", "SYNs")))
+}
+
+fn sent_again(retransmissions: Option<u32>) -> Option<String> {
+    let again = retransmissions.filter(|again| *again > 0)?;
+    Some(format!("{} sent again", plural_u32(again, "segment", "segments")))
 }
 
 fn failure(connect: &ConnectFacts) -> Vec<String> {
@@ -121,14 +183,16 @@ fn failure(connect: &ConnectFacts) -> Vec<String> {
 }
 
 fn bind(facts: &BindFacts) -> Vec<String> {
-    match (&facts.answer, &facts.broken) {
+    let mut parts = match (&facts.answer, &facts.broken) {
         (Some(BindAnswer::BindAck(ack)), _) => ack_parts(ack),
         (Some(BindAnswer::BindNak(nak)), _) => {
             vec![format!("bind_nak, reason {} ({})", nak.reason, nak.reason_name)]
         }
         (None, Some(broken)) => broken_parts(broken),
         (None, None) => Vec::new(),
-    }
+    };
+    parts.extend(sent_again(facts.retransmissions));
+    parts
 }
 
 fn ack_parts(ack: &BindAckFacts) -> Vec<String> {
@@ -153,15 +217,18 @@ fn ack_parts(ack: &BindAckFacts) -> Vec<String> {
 
 fn rpc(facts: &CallFacts) -> Vec<String> {
     let call = format!("operation {:#06X}", facts.opnum);
-    let outcome = match facts {
-        CallFacts { fault: Some(fault), .. } => format!("answered with {}", fault_words(fault)),
-        CallFacts { response_bytes: Some(bytes), .. } => {
-            format!("answered with {} of results", plural(*bytes, "byte", "bytes"))
+    let mut parts = match facts {
+        CallFacts { fault: Some(fault), .. } => {
+            vec![format!("{call} answered with {}", fault_words(fault))]
         }
-        CallFacts { broken: Some(broken), .. } => return broken_parts(broken),
-        CallFacts { .. } => return vec![call],
+        CallFacts { response_bytes: Some(bytes), .. } => {
+            vec![format!("{call} answered with {} of results", plural(*bytes, "byte", "bytes"))]
+        }
+        CallFacts { broken: Some(broken), .. } => broken_parts(broken),
+        CallFacts { .. } => vec![call],
     };
-    vec![format!("{call} {outcome}")]
+    parts.extend(sent_again(facts.retransmissions));
+    parts
 }
 
 fn fault_words(fault: &FaultFacts) -> String {
@@ -188,6 +255,7 @@ fn kms(facts: &KmsFacts) -> Vec<String> {
     parts.extend(facts.malformed.clone());
     parts.extend(facts.fault.as_ref().map(fault_words));
     parts.extend(facts.broken.iter().flat_map(broken_parts));
+    parts.extend(sent_again(facts.retransmissions));
     parts
 }
 
@@ -213,6 +281,9 @@ fn broken_parts(broken: &Broken) -> Vec<String> {
     };
     let mut parts = vec![how.to_owned()];
     parts.extend(broken.detail.clone());
+    if let Some(error) = broken.error.filter(|_| broken.how == BrokenHow::TimedOut) {
+        parts.push(format!("an ICMP error came back ({})", error.kind.words()));
+    }
     if broken.received_bytes > 0 {
         parts.push(format!(
             "{} received, beginning with {}",

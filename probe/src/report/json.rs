@@ -8,7 +8,7 @@ use kms_page::text::is_dangerous;
 use serde::{Serialize, Serializer};
 use serde_json::ser::{CharEscape, CompactFormatter, Formatter, PrettyFormatter};
 
-use crate::check::{Entry, Report, StageFacts, StageReport};
+use crate::check::{Beside, Entry, Report, StageFacts, StageReport};
 use crate::verdict::{Finding, Seen, Verdict};
 
 /// Version of the shape; it changes when a program that reads it would have to.
@@ -45,6 +45,8 @@ pub(crate) struct JsonEntry<'a> {
     cause: &'a str,
     remedy: Option<&'a str>,
     findings: Vec<JsonFinding<'a>>,
+    #[serde(flatten)]
+    beside: &'a Beside,
 }
 
 #[derive(Serialize)]
@@ -132,6 +134,7 @@ pub(crate) fn entry(entry: &Entry) -> JsonEntry<'_> {
         cause: &entry.verdict.cause,
         remedy: entry.verdict.remedy.as_deref(),
         findings: entry.findings.iter().map(finding).collect(),
+        beside: &entry.beside,
     }
 }
 

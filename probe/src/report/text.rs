@@ -2,6 +2,7 @@
 //! would show.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use super::words::{by_severity, client_view, route};
 use super::{Style, escape, facts_text};
@@ -41,6 +42,9 @@ pub(crate) fn entry_body<'a>(entry: &'a Entry, said: &mut Vec<&'a str>, style: S
     for stage in &entry.stages {
         push_line(&mut text, &stage_line(stage, style));
     }
+    for line in facts_text::beside(&entry.beside) {
+        push_line(&mut text, &fact_line(line.label, line.word, line.elapsed, &line.facts, style));
+    }
     push_line(&mut text, &labelled(style, "cause", &escape(&entry.verdict.cause)));
     if let Some(remedy) = &entry.verdict.remedy {
         push_line(&mut text, &labelled(style, "remedy", &escape(remedy)));
@@ -59,13 +63,21 @@ pub(crate) fn entry_body<'a>(entry: &'a Entry, said: &mut Vec<&'a str>, style: S
 
 fn stage_line(stage: &StageReport, style: Style) -> String {
     let code = stage.verdict.split_once('.').map_or(stage.verdict, |(_, code)| code);
-    let label = format!(
-        "  {:<8} {code:<CODE_COLUMNS$} {:>ELAPSED_COLUMNS$}  ",
-        stage.stage.name(),
-        judge::duration(stage.elapsed),
-    );
+    let facts = facts_text::line(&stage.facts);
+    fact_line(stage.stage.name(), code, Some(stage.elapsed), &facts, style)
+}
+
+fn fact_line(
+    label: &str,
+    code: &str,
+    elapsed: Option<Duration>,
+    facts: &str,
+    style: Style,
+) -> String {
+    let elapsed = elapsed.map(judge::duration).unwrap_or_default();
+    let label = format!("  {label:<8} {code:<CODE_COLUMNS$} {elapsed:>ELAPSED_COLUMNS$}  ");
     let columns = label.chars().count();
-    style.labelled(&label, columns, &escape(&facts_text::line(&stage.facts)))
+    style.labelled(&label, columns, &escape(facts))
 }
 
 fn finding_lines(finding: &Finding, style: Style) -> String {

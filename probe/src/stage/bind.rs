@@ -23,6 +23,8 @@ pub struct BindFacts {
     pub answer: Option<BindAnswer>,
     /// What happened instead of an answer.
     pub broken: Option<Broken>,
+    /// Segments that this end sent again; `None` where the system does not tell.
+    pub retransmissions: Option<u32>,
     /// How long the stage was allowed to take, in milliseconds.
     pub timeout_ms: u64,
 }
@@ -116,8 +118,10 @@ pub fn bind(
         Err(broken) => (None, Some(broken)),
     };
     let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+    let retransmissions = channel.take_retransmissions();
     let usable = channel.client.accepted_contexts().next().is_some();
-    Ok((BindFacts { answer, broken, timeout_ms }, elapsed, usable.then_some(channel)))
+    let facts = BindFacts { answer, broken, retransmissions, timeout_ms };
+    Ok((facts, elapsed, usable.then_some(channel)))
 }
 
 fn ack_facts(flags: PfcFlags, ack: &BindAck<'_>) -> BindAckFacts {

@@ -24,6 +24,8 @@ pub struct CallFacts {
     pub response_bytes: Option<usize>,
     /// What happened instead of an answer.
     pub broken: Option<Broken>,
+    /// Segments that this end sent again; `None` where the system does not tell.
+    pub retransmissions: Option<u32>,
     /// How long the stage was allowed to take, in milliseconds.
     pub timeout_ms: u64,
 }
@@ -53,6 +55,7 @@ pub fn call(channel: &mut Channel, timeout: Duration) -> Result<(CallFacts, Dura
         fault: None,
         response_bytes: None,
         broken: None,
+        retransmissions: None,
         timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
     };
     let result = channel.wait(&deadline, |event| match event {
@@ -68,6 +71,7 @@ pub fn call(channel: &mut Channel, timeout: Duration) -> Result<(CallFacts, Dura
     });
     let elapsed = deadline.elapsed();
     facts.broken = result.err();
+    facts.retransmissions = channel.take_retransmissions();
     Ok((facts, elapsed))
 }
 

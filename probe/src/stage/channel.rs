@@ -26,6 +26,7 @@ pub struct Channel {
     /// The first bytes of the stage, to show what a peer said that is not understood.
     first_bytes: Vec<u8>,
     write_failed: Option<SocketError>,
+    retransmissions_told: u32,
 }
 
 /// How a stage ended without the answer it waited for.
@@ -35,7 +36,8 @@ pub struct Broken {
     pub how: BrokenHow,
     /// What was wrong, where something arrived that should not have.
     pub detail: Option<String>,
-    /// The socket error, where there was one.
+    /// The socket error, where there was one. After a timeout it is what an ICMP error said that
+    /// came back meanwhile.
     pub error: Option<SocketError>,
     /// Bytes that arrived in this stage.
     pub received_bytes: u64,
@@ -67,22 +69,32 @@ impl Channel {
     /// An RPC client on a fresh connection.
     #[must_use]
     pub fn new(stream: TcpStream) -> Self {
-        Self {
+        let mut channel = Self {
             stream,
             client: Connection::new(Config::default(), time::Instant::ZERO),
             epoch: Instant::now(),
             received_bytes: 0,
             first_bytes: Vec::new(),
             write_failed: None,
-        }
+            retransmissions_told: 0,
+        };
+        // Those of the handshake belong to the stage before.
+        channel.retransmissions_told = channel.segments_resent().unwrap_or(0);
+        channel
+    }
+
+    /// Segments that this end sent again since this was asked last, or since the handshake; `None`
+    /// where the system does not tell.
+    pub fn take_retransmissions(&mut self) -> Option<u32> {
+        let all = self.segments_resent()?;
+        Some(all.saturating_sub(std::mem::replace(&mut self.retransmissions_told, all)))
     }
 
     /// Segments that this end has sent again so far, SYNs among them; `None` where the system does
     /// not tell.
     #[must_use]
     pub fn segments_resent(&self) -> Option<u32> {
-        let sent = platform::current().syns_sent(&SockRef::from(&self.stream))?;
-        sent.checked_sub(1)
+        platform::current().retransmissions(&SockRef::from(&self.stream))
     }
 
     /// Sends what the client has to send and waits until `pick` takes one of its events.
@@ -107,7 +119,7 @@ impl Channel {
             }
             self.send(deadline);
             let Some(remaining) = deadline.remaining() else {
-                return Err(self.broken(self.silence()));
+                return Err(self.out_of_time());
             };
             match self.receive(remaining) {
                 Ok(()) if self.is_foreign(true) => return Err(self.broken(BrokenHow::NotRpc)),
@@ -161,6 +173,13 @@ impl Channel {
 
     fn silence(&self) -> BrokenHow {
         if self.is_foreign(false) { BrokenHow::NotRpc } else { BrokenHow::TimedOut }
+    }
+
+    /// Silence until the deadline. On an established connection ICMP errors are advice that the
+    /// kernel only remembers (RFC 1122 4.2.3.9); it tells them here.
+    fn out_of_time(&self) -> Broken {
+        let advice = self.stream.take_error().ok().flatten();
+        Broken { error: advice.as_ref().map(SocketError::of), ..self.broken(self.silence()) }
     }
 
     fn broken_by(&self, reason: CloseReason) -> Broken {

@@ -12,6 +12,7 @@ use serde::Serialize;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::deadline::Deadline;
+use crate::platform::origin::Origin;
 use crate::platform::{self, IcmpError, SocketFacts};
 
 /// What a connect saw.
@@ -27,6 +28,8 @@ pub struct ConnectFacts {
     pub error: Option<SocketError>,
     /// The ICMP error behind it, if one came back.
     pub icmp: Option<IcmpError>,
+    /// From where it was asked to leave; `None` leaves it to the kernel.
+    pub origin: Option<Origin>,
     /// How long the stage was allowed to take, in milliseconds.
     pub timeout_ms: u64,
 }
@@ -78,13 +81,25 @@ pub enum ErrorKind {
     Other,
 }
 
-/// Connects to `address` within `timeout`.
+/// Connects to `address` within `timeout`, from where the kernel chooses.
+///
+/// # Errors
+/// As [`connect_from`].
+pub fn connect(
+    address: SocketAddr,
+    timeout: Duration,
+) -> io::Result<(ConnectFacts, Duration, Option<TcpStream>)> {
+    connect_from(Origin::default(), address, timeout)
+}
+
+/// Connects to `address` from `origin` within `timeout`.
 ///
 /// Returns the facts, how long it took, and the connection if there is one.
 ///
 /// # Errors
 /// Only this program's own failure: no descriptor or memory for a socket.
-pub fn connect(
+pub fn connect_from(
+    origin: Origin,
     address: SocketAddr,
     timeout: Duration,
 ) -> io::Result<(ConnectFacts, Duration, Option<TcpStream>)> {
@@ -96,6 +111,7 @@ pub fn connect(
         syns_sent: None,
         error: None,
         icmp: None,
+        origin: origin.is_asked_for().then_some(origin),
         timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
     };
     let socket = match Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))
@@ -109,6 +125,10 @@ pub fn connect(
         Err(error) => return Err(error),
     };
     system.keep_icmp_errors(&socket, address.is_ipv6());
+    if let Err(error) = origin.apply(&socket, address.is_ipv6()) {
+        facts.error = Some(SocketError::of(&error));
+        return Ok((facts, deadline.elapsed(), None));
+    }
     let result = socket.connect_timeout(&address.into(), timeout);
     let elapsed = deadline.elapsed();
     facts.source = socket.local_addr().ok().and_then(|own| own.as_socket());

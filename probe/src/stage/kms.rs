@@ -75,6 +75,8 @@ pub struct KmsFacts {
     pub fault: Option<FaultFacts>,
     /// What happened instead of an answer.
     pub broken: Option<Broken>,
+    /// Segments that this end sent again; `None` where the system does not tell.
+    pub retransmissions: Option<u32>,
     /// How long the stage was allowed to take, in milliseconds.
     pub timeout_ms: u64,
 }
@@ -123,6 +125,7 @@ pub fn exchange(
     let mut facts = facts_of(question, timeout);
     let reply = ask(channel, question, &request, &deadline, &mut facts)?;
     let elapsed = deadline.elapsed();
+    facts.retransmissions = channel.take_retransmissions();
     match reply {
         Ok(Reply::Response { stub, order }) => {
             let ndr = if facts.transfer_syntax == NDR64 { Ndr::Ndr64 } else { Ndr::Ndr32 };
@@ -170,6 +173,7 @@ fn facts_of(question: &KmsQuestion, timeout: Duration) -> KmsFacts {
         malformed: None,
         fault: None,
         broken: None,
+        retransmissions: None,
         timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
     }
 }

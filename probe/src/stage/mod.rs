@@ -6,6 +6,7 @@ pub mod call;
 pub mod channel;
 pub mod connect;
 pub mod deadline;
+pub mod echo;
 pub mod guess;
 pub mod kms;
 pub mod resolve;

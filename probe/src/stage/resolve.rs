@@ -37,6 +37,7 @@ use crate::dns::exchange::Patience;
 use crate::dns::local::{self, LocalAnswer};
 use crate::dns::name::{DomainName, NameError};
 use crate::dns::system::{MAX_SERVERS, SystemConfig};
+use crate::platform::origin::Origin;
 
 /// Whom to ask, and how long.
 #[derive(Clone, Debug)]
@@ -58,6 +59,8 @@ pub struct Options {
     pub attempts: u32,
     /// Whether the operating system is asked as well.
     pub ask_system: bool,
+    /// From where queries leave.
+    pub origin: Origin,
 }
 
 impl Options {
@@ -82,7 +85,12 @@ impl Options {
             timeout,
             attempts: DEFAULT_ATTEMPTS,
             ask_system: true,
+            origin: Origin::default(),
         }
+    }
+
+    fn patience(&self) -> Patience {
+        Patience::of(self.timeout, self.attempts).leaving_from(self.origin)
     }
 }
 
@@ -137,7 +145,7 @@ impl Facts {
 /// [`NameError::TooLong`] if `_vlmcs._tcp.` does not fit in front of the domain.
 pub async fn domain(domain: &DomainName, options: &Options) -> Result<Resolved, NameError> {
     let service = domain.kms_service()?;
-    let (begun, patience) = (Instant::now(), Patience::of(options.timeout, options.attempts));
+    let (begun, patience) = (Instant::now(), options.patience());
     let at_once = Arc::new(Semaphore::new(MAX_HOSTS_AT_ONCE));
     let mut tasks = JoinSet::new();
     for (index, &resolver) in options.resolvers.iter().enumerate() {
@@ -154,7 +162,7 @@ pub async fn domain(domain: &DomainName, options: &Options) -> Result<Resolved, 
 
 /// Looks for the addresses of one host.
 pub async fn host(host: &DomainName, port: u16, options: &Options) -> Resolved {
-    let (begun, patience) = (Instant::now(), Patience::of(options.timeout, options.attempts));
+    let (begun, patience) = (Instant::now(), options.patience());
     let candidates = candidates(host, options);
     let mut tasks = JoinSet::new();
     let asked = if host.is_localhost() { &[][..] } else { options.resolvers.as_slice() };

@@ -7,7 +7,6 @@ use std::thread;
 
 use anyhow::{Context as _, bail};
 
-use super::echo::{self, EchoFacts};
 use super::facts::TraceFacts;
 use super::judge::{self, Conclusion};
 use super::path::{self, PortPath};
@@ -15,6 +14,7 @@ use super::{Options, TRACES_MAX, names, sockets};
 use crate::check;
 use crate::dns::system::SystemConfig;
 use crate::stage::Stage;
+use crate::stage::echo::{self, EchoFacts};
 use crate::target::{Asked, Target};
 use crate::verdict::{Severity, Verdict};
 
@@ -155,7 +155,8 @@ fn plan(targets: &[Asked], dns: &check::Options) -> anyhow::Result<(Vec<Planned>
 fn trace(planned: Planned, options: &Options, resolvers: &[SocketAddr]) -> anyhow::Result<Entry> {
     let Planned { target, host, address } = planned;
     let (facts, echo) = thread::scope(|scope| {
-        let echo = options.ping.then(|| scope.spawn(|| echo::echo(address, options.timeout)));
+        let ping = || echo::echo(options.origin, address, options.timeout);
+        let echo = options.ping.then(|| scope.spawn(ping));
         let facts = sockets::trace(address, options);
         (facts, echo.and_then(|echo| echo.join().ok()))
     });

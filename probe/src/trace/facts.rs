@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::platform::origin::Origin;
 use crate::platform::{IcmpError, IcmpVersion};
 use crate::stage::connect::SocketError;
 
@@ -12,6 +13,8 @@ pub struct TraceFacts {
     pub address: SocketAddr,
     /// This end, once the kernel had chosen one.
     pub source: Option<IpAddr>,
+    /// From where it was asked to leave; `None` leaves it to the kernel.
+    pub origin: Option<Origin>,
     /// Ports of the same address that were probed for comparison.
     pub control_ports: Vec<u16>,
     /// The largest TTL that was allowed.

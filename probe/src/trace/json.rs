@@ -6,11 +6,12 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::caveat::Caveat;
-use super::echo::EchoFacts;
 use super::entry::{Entry, Report, Traced};
 use super::path::PortPath;
 use super::place::Place;
+use crate::platform::origin::Origin;
 use crate::report::json::JsonReport;
+use crate::stage::echo::EchoFacts;
 use crate::verdict::Seen;
 
 #[derive(Serialize)]
@@ -30,6 +31,7 @@ struct JsonEntry<'a> {
 #[derive(Serialize)]
 struct JsonTrace<'a> {
     source: Option<IpAddr>,
+    origin: Option<Origin>,
     max_hops: u8,
     flows: u8,
     timeout_ms: u64,
@@ -67,6 +69,7 @@ fn entry(entry: &Entry) -> JsonEntry<'_> {
 fn trace(traced: &Traced) -> JsonTrace<'_> {
     JsonTrace {
         source: traced.facts.source,
+        origin: traced.facts.origin,
         max_hops: traced.facts.max_hops,
         flows: traced.facts.flows,
         timeout_ms: traced.facts.timeout_ms,

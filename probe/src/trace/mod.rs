@@ -8,7 +8,6 @@
 //! neighbouring hops need not lie on one way.
 
 pub mod caveat;
-pub mod echo;
 mod entry;
 pub mod facts;
 pub mod json;
@@ -27,6 +26,8 @@ use std::time::Duration;
 
 pub use entry::{Entry, Report, Traced, run};
 
+use crate::platform::origin::Origin;
+
 /// How to trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -43,6 +44,8 @@ pub struct Options {
     pub names: bool,
     /// Whether an ICMP echo goes out beside the SYNs.
     pub ping: bool,
+    /// From where SYNs and echo leave.
+    pub origin: Origin,
 }
 
 impl Options {
@@ -94,6 +97,7 @@ impl Default for Options {
             timeout: Duration::from_secs(4),
             names: false,
             ping: false,
+            origin: Origin::default(),
         }
     }
 }

@@ -110,6 +110,9 @@ impl<'a> Run<'a> {
         socket.set_nonblocking(true)?;
         ttl::set_ttl(&socket, is_v6, slot.ttl)?;
         system.keep_icmp_errors(&socket, is_v6);
+        if let Err(error) = self.options.origin.apply(&socket, is_v6) {
+            return Ok(Err(outcome_of(&error)));
+        }
         let mut to = self.address;
         to.set_port(slot.port);
         let result = socket.connect(&to.into());
@@ -194,6 +197,7 @@ impl<'a> Run<'a> {
         TraceFacts {
             address: self.address,
             source: self.source.map(|source| source.ip()),
+            origin: self.options.origin.is_asked_for().then_some(self.options.origin),
             control_ports: self.options.control_ports_beside(self.address.port()),
             max_hops: self.options.max_hops,
             flows: self.options.flows,

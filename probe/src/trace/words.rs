@@ -47,6 +47,7 @@ pub(super) fn unsent(facts: &TraceFacts, error: SocketError) -> ConnectFacts {
         syns_sent: None,
         error: Some(error),
         icmp: None,
+        origin: facts.origin,
         timeout_ms: facts.timeout_ms,
     }
 }

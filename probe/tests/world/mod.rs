@@ -304,6 +304,8 @@ impl World {
             .arg(program)
             .args(arguments)
             .env_remove("NO_COLOR")
+            .env_remove("XDG_CONFIG_HOME")
+            .env("HOME", "/nonexistent")
             .stdin(Stdio::null())
             .output()
             .unwrap()

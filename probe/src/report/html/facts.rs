@@ -20,6 +20,10 @@ pub(super) fn of(entry: &Entry) -> Details {
         details.push(Table::of_facts(facts));
         tables.into_iter().for_each(|table| details.push(table));
     }
+    for line in facts_text::beside(&entry.beside) {
+        details.heading(line.label);
+        details.paragraph(line.facts);
+    }
     details
 }
 

@@ -57,6 +57,7 @@ fn facts(probes: Vec<ProbeFacts>, control_ports: Vec<u16>) -> TraceFacts {
     TraceFacts {
         address: SocketAddr::new(ip(HOST), TARGET),
         source: Some(ip(SOURCE)),
+        origin: None,
         control_ports,
         max_hops: MAX_HOPS,
         flows: 1,

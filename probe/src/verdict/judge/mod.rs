@@ -11,7 +11,7 @@ pub use bind::bind;
 pub use dns::{dns, dns_finding, dns_passed_over};
 pub use kms::kms;
 pub use rpc::rpc;
-pub use tcp::tcp;
+pub use tcp::{accepts_all, tcp};
 pub use words::duration;
 pub(crate) use words::{count, readable};
 

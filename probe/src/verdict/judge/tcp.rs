@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use super::Endpoint;
 use super::words::{count, duration};
+use crate::platform::origin::Origin;
 use crate::platform::{IcmpError, IcmpVersion};
 use crate::stage::connect::{ConnectFacts, ConnectOutcome, ErrorKind};
-use crate::verdict::table::tcp as table;
-use crate::verdict::{Row, Verdict};
+use crate::verdict::table::{bind, tcp as table};
+use crate::verdict::{Finding, Row, Severity, Verdict};
 
 /// Judges a connect to `endpoint`.
 #[must_use]
@@ -20,6 +21,7 @@ pub fn tcp(endpoint: &Endpoint, facts: &ConnectFacts) -> Verdict {
     if let Some(error) = facts.error {
         values.push(("error", error.kind.words().to_owned()));
         values.push(("route_hint", route_hint(endpoint, error.kind)));
+        values.extend(facts.origin.map(|origin| ("source_hint", source_hint(endpoint, origin))));
     }
     if let Some(icmp) = facts.icmp {
         values.push(("icmp", icmp.words()));
@@ -28,6 +30,36 @@ pub fn tcp(endpoint: &Endpoint, facts: &ConnectFacts) -> Verdict {
         values.push(("unreachable_why", unreachable_why(endpoint, icmp.from).to_owned()));
     }
     Verdict::of(row(facts), &values)
+}
+
+/// Judges a second port of `endpoint` that should be closed and opened, beside the codes of the
+/// stages that ran. `None` where the port that matters does not open itself.
+///
+/// An answer to the bind shows that the host is reached all the same, and the severity then is
+/// warning; where the bind fails it is critical.
+#[must_use]
+pub fn accepts_all(endpoint: &Endpoint, closed_port: u16, stages: &[&str]) -> Option<Finding> {
+    let ran = |code: &str| stages.contains(&code);
+    if !ran(table::OK.code) {
+        return None;
+    }
+    let bound = stages.iter().any(|code| code.starts_with("bind."));
+    let (severity, evidence) = match (bound, ran(bind::OK.code)) {
+        (_, true) => (
+            Severity::Warning,
+            "but the RPC bind was answered and shows that the KMS service is reached all the same",
+        ),
+        (true, false) => (
+            Severity::Critical,
+            "and the RPC bind, which would, did not get the answer of a KMS host",
+        ),
+        (false, false) => (Severity::Warning, "and only an answer to the RPC bind would"),
+    };
+    let mut values = endpoint.values();
+    values.push(("closed_port", closed_port.to_string()));
+    values.push(("bind_evidence", evidence.to_owned()));
+    let verdict = Verdict { severity, ..Verdict::of(&table::ACCEPTS_ALL, &values) };
+    Some(Finding { verdict, facts: serde_json::json!({ "closed_port": closed_port.to_string() }) })
 }
 
 fn row(facts: &ConnectFacts) -> &'static Row {
@@ -120,6 +152,26 @@ fn unreachable_why(endpoint: &Endpoint, from: Option<IpAddr>) -> &'static str {
     }
 }
 
+fn source_hint(endpoint: &Endpoint, origin: Origin) -> String {
+    let family = if endpoint.address.is_ipv6() { "IPv6" } else { "IPv4" };
+    let ip = if endpoint.address.is_ipv6() { "ip -6 address" } else { "ip -4 address" };
+    match (origin.source, origin.interface) {
+        (Some(source), None) => format!(
+            "{source}, from which it was to leave, is not among its addresses (see `{ip}`) or has \
+             no port left"
+        ),
+        (Some(source), Some(interface)) => format!(
+            "{source} and interface {interface}, from which it was to leave, do not go together \
+             (see `{ip}`) or have no port left"
+        ),
+        (None, Some(interface)) => format!(
+            "interface {interface}, by which it was to leave, has no {family} address (see `{ip}`) \
+             or no port left"
+        ),
+        (None, None) => "wait for old connections to leave TIME_WAIT".to_owned(),
+    }
+}
+
 fn route_hint(endpoint: &Endpoint, kind: ErrorKind) -> String {
     let address = endpoint.address.ip();
     match (address, kind) {
@@ -164,6 +216,7 @@ mod tests {
             syns_sent: Some(1),
             error: Some(SocketError { errno: None, kind }),
             icmp: icmp.map(|(version, kind, code)| IcmpError { version, kind, code, from }),
+            origin: None,
             timeout_ms: 4000,
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::stage::call::FaultFacts;
-use crate::stage::channel::Broken;
+use crate::stage::channel::{Broken, BrokenHow};
 use crate::stage::guess::Guess;
 
 /// A duration as a person would say it: `4 s`, `1.5 s`, `250 ms`, `730 us`.
@@ -48,6 +48,12 @@ pub(super) fn broken_values(broken: &Broken) -> Vec<(&'static str, String)> {
     let mut values = Vec::new();
     if let Some(detail) = &broken.detail {
         values.push(("detail", detail.clone()));
+    }
+    if let Some(error) = broken.error.filter(|_| broken.how == BrokenHow::TimedOut) {
+        values.push((
+            "icmp_note",
+            format!(", while an ICMP error came back ({})", error.kind.words()),
+        ));
     }
     if let Some(guess) = broken.guess {
         values.push(("guess", guess_words(guess, &broken.first_bytes)));

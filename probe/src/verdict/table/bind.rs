@@ -41,12 +41,12 @@ pub static RESET: Row = Row {
     severity: Severity::Critical,
     port_state: None,
     cause: "The handshake with {endpoint} succeeded and the connection was reset when the RPC bind \
-            was sent: a device on the path inspects the payload and forbids it, or the service \
-            there aborts what it does not know.",
+            was sent: a deep-inspection device on the path (a firewall that looks into the payload) \
+            forbids it, or the service there aborts what it does not know.",
     remedy: Some(
-        "Allow RPC on TCP {port} on the firewalls that inspect payload (a rule for another \
-         application on this port passes the handshake only), and see which process owns the port \
-         on the host.",
+        "Allow RPC on TCP {port} on the deep-inspection firewalls between {source} and {address} (a \
+         rule for another application on this port passes the handshake only), and see which \
+         process owns the port on the host.",
     ),
     client_sees: &[NO_HOST_DERIVED],
     client_note: None,
@@ -59,11 +59,12 @@ pub static TIMEOUT: Row = Row {
     severity: Severity::Critical,
     port_state: None,
     cause: "{endpoint} accepted the connection and gave no complete answer to the RPC bind within \
-            {timeout}: a firewall passes the handshake and drops the payload, something in between \
-            accepts connections in the host's name, or the service hangs.",
+            {timeout}{icmp_note}: a deep-inspection device on the path (a firewall that looks into \
+            the payload) passes the handshake and drops the rest, something in between accepts \
+            connections in the host's name, or the service hangs.",
     remedy: Some(
-        "Allow the RPC payload and not only the port on firewalls and proxies between {source} and \
-         {address}, and restart the Software Protection service if a check next to the host fails \
+        "Allow the RPC payload and not only the port on the deep-inspection firewalls and proxies \
+         between {source} and {address}, and restart the Software Protection service if a check next to the host fails \
          as well.",
     ),
     client_sees: &[NO_HOST_DERIVED, NOT_ENABLED],

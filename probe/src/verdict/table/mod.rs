@@ -60,7 +60,7 @@ mod tests {
         dns: ok no_resolver nxdomain nodata servfail refused timeout unreachable truncated_no_tcp
              malformed no_service target_unresolved cname_target port_zero split_view local_override
         tcp: ok refused timeout reset port_unreachable host_unreachable net_unreachable prohibited
-             loop no_route source_unavailable
+             loop no_route source_unavailable accepts_all
         bind: ok closed reset timeout not_rpc malformed nak not_kms no_syntax call_id_mismatch
         rpc: ok executed fault closed reset timeout malformed
         kms: ok foreign_key hresult mac_mismatch echo_mismatch count_low fault closed reset timeout

@@ -168,6 +168,25 @@ pub static SOURCE_UNAVAILABLE: Row = Row {
     client_note: Some("nothing left this machine, so nothing follows for a client"),
 };
 
+/// A port that should be closed opens as well. A finding beside the verdict.
+pub static ACCEPTS_ALL: Row = Row {
+    code: "tcp.accepts_all",
+    stage: Stage::Tcp,
+    severity: Severity::Warning,
+    port_state: None,
+    cause: "TCP {closed_port} of {address} should be closed and accepts connections as TCP {port} \
+            does: something on the path, such as a transparent proxy or a load balancer, completes \
+            every handshake in the host's name, so an open port proves nothing here, \
+            {bind_evidence}.",
+    remedy: Some(
+        "Look at the proxy, load balancer or SYN-protecting firewall between {source} and {address} \
+         and exempt TCP {port} from it, or name another port with --closed-port if something \
+         really listens on TCP {closed_port} there.",
+    ),
+    client_sees: &[],
+    client_note: None,
+};
+
 /// All rows of the stage.
 pub static ROWS: &[&Row] = &[
     &OK,
@@ -181,4 +200,5 @@ pub static ROWS: &[&Row] = &[
     &LOOP,
     &NO_ROUTE,
     &SOURCE_UNAVAILABLE,
+    &ACCEPTS_ALL,
 ];

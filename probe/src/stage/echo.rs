@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::connect::{ErrorKind, SocketError};
+use super::deadline::Deadline;
+use crate::platform::origin::Origin;
 use crate::platform::{self, IcmpError, SocketFacts};
-use crate::stage::connect::{ErrorKind, SocketError};
-use crate::stage::deadline::Deadline;
 
 /// What came of an echo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -48,11 +49,12 @@ pub enum EchoOutcome {
     },
 }
 
-/// Sends echo requests to `address`, one a second, until one is answered or `timeout` is over.
+/// Sends echo requests to `address` from `origin`, one a second, until one is answered or `timeout`
+/// is over.
 #[must_use]
-pub fn echo(address: SocketAddr, timeout: Duration) -> EchoFacts {
+pub fn echo(origin: Origin, address: SocketAddr, timeout: Duration) -> EchoFacts {
     let deadline = Deadline::after(timeout);
-    match open(address) {
+    match open(origin, address) {
         Ok(socket) => exchange(&socket, address.is_ipv6(), deadline),
         Err(error) => EchoFacts { outcome: outcome_of_error(&error), sent: 0 },
     }
@@ -80,10 +82,11 @@ impl EchoFacts {
     }
 }
 
-fn open(address: SocketAddr) -> io::Result<Socket> {
+fn open(origin: Origin, address: SocketAddr) -> io::Result<Socket> {
     let protocol = if address.is_ipv6() { Protocol::ICMPV6 } else { Protocol::ICMPV4 };
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(protocol))?;
     platform::current().keep_icmp_errors(&socket, address.is_ipv6());
+    origin.apply(&socket, address.is_ipv6())?;
     // Connected, so that only this host's replies arrive.
     let mut to = address;
     to.set_port(0);

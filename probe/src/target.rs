@@ -74,6 +74,22 @@ impl Target {
     /// # Errors
     /// [`TargetError`] says what is wrong with it.
     pub fn parse(text: &str, names_are_hosts: bool) -> Result<Self, TargetError> {
+        Self::parse_with_port(text, names_are_hosts, DEFAULT_PORT)
+    }
+
+    /// Understands `text` as a host whose port is `default_port` unless it says another.
+    ///
+    /// # Errors
+    /// [`TargetError`] says what is wrong with it.
+    pub fn host(text: &str, default_port: u16) -> Result<Self, TargetError> {
+        Self::parse_with_port(text, true, default_port)
+    }
+
+    fn parse_with_port(
+        text: &str,
+        names_are_hosts: bool,
+        default_port: u16,
+    ) -> Result<Self, TargetError> {
         if text.is_empty() {
             return Err(TargetError::Empty);
         }
@@ -81,17 +97,17 @@ impl Target {
             return Err(TargetError::Url(shown(text)));
         }
         if let Some(after) = text.strip_prefix('[') {
-            return bracketed(text, after);
+            return bracketed(text, after, default_port);
         }
         if text.matches(':').count() > 1 {
-            return Ok(Self::Address(v6(text, text, DEFAULT_PORT)?));
+            return Ok(Self::Address(v6(text, text, default_port)?));
         }
         let (name, port) = match text.split_once(':') {
             Some((name, port)) => (name, Some(parse_port(port)?)),
             None => (text, None),
         };
         if let Ok(address) = name.parse() {
-            let port = port.unwrap_or(DEFAULT_PORT);
+            let port = port.unwrap_or(default_port);
             return Ok(Self::Address(SocketAddr::new(IpAddr::V4(address), port)));
         }
         if looks_numeric(name) {
@@ -101,16 +117,16 @@ impl Target {
             DomainName::parse(name).map_err(|error| TargetError::Name(shown(text), error))?;
         Ok(match port {
             Some(port) => Self::Host(domain, port),
-            None if names_are_hosts => Self::Host(domain, DEFAULT_PORT),
+            None if names_are_hosts => Self::Host(domain, default_port),
             None => Self::Domain(domain),
         })
     }
 }
 
-fn bracketed(text: &str, after: &str) -> Result<Target, TargetError> {
+fn bracketed(text: &str, after: &str, default_port: u16) -> Result<Target, TargetError> {
     let (inside, rest) = after.split_once(']').ok_or_else(|| TargetError::Brackets(shown(text)))?;
     let port = match rest {
-        "" => DEFAULT_PORT,
+        "" => default_port,
         _ => match rest.strip_prefix(':') {
             Some(port) => parse_port(port)?,
             None => return Err(TargetError::Brackets(shown(text))),
@@ -175,7 +191,7 @@ const SHOWN_CHARS_MAX: usize = 80;
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
     use super::*;
 
     fn kind(text: &str) -> String {
@@ -211,6 +227,24 @@ mod tests {
     fn names_are_hosts_when_the_caller_says_so() {
         let host = Target::parse("kms1.corp.test", true).unwrap();
         assert_eq!(host, Target::Host(DomainName::parse("kms1.corp.test").unwrap(), DEFAULT_PORT));
+    }
+
+    #[test]
+    fn a_host_of_another_service_has_its_own_default_port() {
+        for (text, expected) in [
+            ("ntp1", "host ntp1 123"),
+            ("ntp1:1123", "host ntp1 1123"),
+            ("192.0.2.1", "address 192.0.2.1:123"),
+            ("2001:db8::1", "address [2001:db8::1]:123"),
+            ("[2001:db8::1]:1123", "address [2001:db8::1]:1123"),
+        ] {
+            let shown = match Target::host(text, 123).unwrap() {
+                Target::Address(address) => format!("address {address}"),
+                Target::Host(name, port) => format!("host {name} {port}"),
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(shown, expected);
+        }
     }
 
     #[test]

@@ -101,12 +101,12 @@ pub fn skip(test: &str, reason: &str) {
 }
 
 /// The full path of a program: on `PATH`, or in the folders for administrators' programs, which
-/// an ordinary user's `PATH` leaves out.
+/// an ordinary user's `PATH` leaves out, or where Debian keeps the RPC server of Samba.
 #[must_use]
 pub fn tool(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)
-        .chain(["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from))
+        .chain(["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/libexec/samba"].map(PathBuf::from))
         .map(|folder| folder.join(name))
         .find(|candidate| is_executable(candidate))
 }

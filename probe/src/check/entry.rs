@@ -12,6 +12,7 @@ use crate::dns::exchange::Transport;
 use crate::stage::Stage;
 use crate::stage::bind::BindFacts;
 use crate::stage::call::CallFacts;
+use crate::stage::clock::ClockFacts;
 use crate::stage::connect::ConnectFacts;
 use crate::stage::kms::KmsFacts;
 use crate::stage::resolve::{Endpoint, Facts, Resolved, ServiceRecord, View};
@@ -39,7 +40,7 @@ pub struct Entry {
     pub address: Option<IpAddr>,
     /// The stages that ran, in order; never empty.
     pub stages: Vec<StageReport>,
-    /// The verdict of the last stage.
+    /// The verdict of the deepest stage, or of a clock that keeps clients from activating.
     pub verdict: Verdict,
     /// What is worth saying beside it.
     pub findings: Vec<Finding>,
@@ -76,6 +77,8 @@ pub enum StageFacts {
     Rpc(CallFacts),
     /// KMS exchange.
     Kms(Box<KmsFacts>),
+    /// A clock.
+    Clock(Box<ClockFacts>),
 }
 
 /// A machine without DNS server and search suffix.

@@ -1,11 +1,13 @@
 //! A check from end to end: look-ups first, then every address found, several at once.
 
 mod beside;
+mod clock;
 mod endpoint;
 mod entry;
 mod plan;
 
 pub use beside::{Beside, ClosedPortFacts};
+pub use clock::{ClockOptions, SNTP_PORT};
 pub(crate) use endpoint::question as kms_question;
 pub use entry::{DnsFacts, Entry, NoDnsFacts, Report, StageFacts, StageReport, TcpFacts};
 
@@ -20,6 +22,7 @@ use kms_protocol::kms::Version;
 use kms_protocol::kms::crypto::{LabKey, LabKeys};
 use kms_protocol::kms::product::{self, LAB_NAMESPACE, Product};
 
+use self::clock::Asking;
 pub(crate) use self::plan::{Planned, Probe, address, look_up_one, plan_resolved};
 use crate::platform::origin::Origin;
 use crate::platform::{self, SocketFacts};
@@ -48,6 +51,8 @@ pub struct Options {
     pub ping: bool,
     /// What to ask at depth kms.
     pub kms: KmsOptions,
+    /// Whom to ask for the time.
+    pub clock: ClockOptions,
 }
 
 /// How long each stage may take, whole.
@@ -63,6 +68,8 @@ pub struct Timeouts {
     pub rpc: Duration,
     /// KMS exchange.
     pub kms: Duration,
+    /// Each clock.
+    pub clock: Duration,
 }
 
 /// IPv4 or IPv6.
@@ -96,15 +103,21 @@ pub struct KmsOptions {
 pub fn run(targets: &[Asked], options: &Options) -> anyhow::Result<Report> {
     let started = jiff::Timestamp::now().to_string();
     let planned = plan::plan(targets, options)?;
-    let entries = run_all(planned, options)?;
+    let time_servers = clock::ask_time_servers(options)?;
+    let entries = run_all(planned, options, &time_servers)?;
     Ok(Report { started, entries })
 }
 
-fn run_all(planned: Vec<Planned>, options: &Options) -> anyhow::Result<Vec<Entry>> {
+fn run_all(
+    planned: Vec<Planned>,
+    options: &Options,
+    time_servers: &[Asking],
+) -> anyhow::Result<Vec<Entry>> {
+    let run_one = |planned| run_one_with(planned, options, time_servers);
     let probes = planned.iter().filter(|planned| matches!(planned, Planned::Probe(_))).count();
     if probes <= 1 {
         // One conversation needs no second thread.
-        return planned.into_iter().map(|planned| run_one(planned, options)).collect();
+        return planned.into_iter().map(run_one).collect();
     }
     let slots: Vec<_> = planned.into_iter().map(|planned| Mutex::new(Some(planned))).collect();
     let results: Vec<_> = slots.iter().map(|_| Mutex::new(None)).collect();
@@ -116,7 +129,7 @@ fn run_all(planned: Vec<Planned>, options: &Options) -> anyhow::Result<Vec<Entry
                     && let Some(slot) = slots.get(index)
                 {
                     let planned = slot.lock().ok().and_then(|mut slot| slot.take());
-                    let result = planned.map(|planned| run_one(planned, options));
+                    let result = planned.map(run_one);
                     if let Some(mut place) = results.get(index).and_then(|r| r.lock().ok()) {
                         *place = result;
                     }
@@ -127,8 +140,16 @@ fn run_all(planned: Vec<Planned>, options: &Options) -> anyhow::Result<Vec<Entry
     results.into_iter().filter_map(|result| result.into_inner().ok().flatten()).collect()
 }
 
-/// Runs the stages of one planned entry.
+/// Runs the stages of one planned entry, without asking a time server.
 pub(crate) fn run_one(planned: Planned, options: &Options) -> anyhow::Result<Entry> {
+    run_one_with(planned, options, &[])
+}
+
+fn run_one_with(
+    planned: Planned,
+    options: &Options,
+    time_servers: &[Asking],
+) -> anyhow::Result<Entry> {
     let Probe { target, host, address, mut stages, mut findings } = match planned {
         Planned::Done(entry) => return Ok(*entry),
         Planned::Probe(probe) => *probe,
@@ -140,6 +161,9 @@ pub(crate) fn run_one(planned: Planned, options: &Options) -> anyhow::Result<Ent
     });
     let verdict = verdict?;
     findings.extend(judge_beside(&host, address, &stages, &beside));
+    let mut clocks = clock::run(&host, address, options, time_servers, &mut stages)?;
+    let verdict = clock::take_verdict(&verdict, &mut clocks).unwrap_or(verdict);
+    findings.append(&mut clocks);
     Ok(Entry {
         target,
         host: Some(host),
@@ -189,6 +213,7 @@ impl Default for Options {
             closed_port: None,
             ping: false,
             kms: KmsOptions::new(&LabKey::DEFAULT),
+            clock: ClockOptions::default(),
         }
     }
 }
@@ -197,7 +222,14 @@ impl Timeouts {
     /// The same for every stage.
     #[must_use]
     pub const fn all(timeout: Duration) -> Self {
-        Self { dns: timeout, tcp: timeout, bind: timeout, rpc: timeout, kms: timeout }
+        Self {
+            dns: timeout,
+            tcp: timeout,
+            bind: timeout,
+            rpc: timeout,
+            kms: timeout,
+            clock: timeout,
+        }
     }
 }
 

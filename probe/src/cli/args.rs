@@ -87,7 +87,8 @@ Examples:
   kms-probe check 192.0.2.10 [2001:db8::10]:1688 --depth tcp --timeout 1s
   kms-probe check corp.example.com --resolver 192.0.2.53 --resolver 192.0.2.54 --format json
   kms-probe check 192.0.2.10 --source 198.51.100.7 --closed-port 9 --ping
-  kms-probe check lab.test --resolver 127.0.0.1:5353 --depth kms --expect-lab")]
+  kms-probe check lab.test --resolver 127.0.0.1:5353 --depth kms --expect-lab
+  kms-probe check kms1.corp.example.com:1688 --clock ntlm --clock sntp://ntp.corp.example.com")]
 pub(super) struct CheckArgs {
     /// Hosts and domains to check
     #[arg(value_name = "TARGET")]
@@ -111,6 +112,8 @@ pub(super) struct CheckArgs {
     pub(super) fail_on: FailOn,
     #[command(flatten)]
     pub(super) report: super::emit::ReportArgs,
+    #[command(flatten)]
+    pub(super) clock: super::clock::ClockArgs,
     // Last, since its heading in the help holds for all that follows.
     #[command(flatten)]
     pub(super) kms: KmsArgs,
@@ -161,6 +164,9 @@ pub(super) struct TimeoutArgs {
     /// Time for the KMS exchange
     #[arg(long, value_name = "DURATION", value_parser = values::duration, allow_hyphen_values = true)]
     pub(super) kms_timeout: Option<Duration>,
+    /// Time for each clock
+    #[arg(long, value_name = "DURATION", value_parser = values::duration, allow_hyphen_values = true)]
+    pub(super) clock_timeout: Option<Duration>,
 }
 
 /// What to ask at depth kms.

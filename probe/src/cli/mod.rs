@@ -2,6 +2,7 @@
 //! program's own failure.
 
 mod args;
+mod clock;
 mod config;
 mod emit;
 mod measure;
@@ -105,6 +106,7 @@ fn run_check(args: &CheckArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
         closed_port: args.beside.closed_port,
         ping: args.beside.ping,
         kms: kms_options(&args.kms),
+        clock: args.clock.options(args.depth.into())?,
         ..check::Options::default()
     };
     let targets = targets(&args.targets, args.host, &options)?;
@@ -155,6 +157,7 @@ fn timeouts(args: &TimeoutArgs) -> Timeouts {
         bind: args.bind_timeout.unwrap_or(all.bind),
         rpc: args.rpc_timeout.unwrap_or(all.rpc),
         kms: args.kms_timeout.unwrap_or(all.kms),
+        clock: args.clock_timeout.unwrap_or(all.clock),
     }
 }
 

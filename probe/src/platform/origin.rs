@@ -76,6 +76,14 @@ impl Origin {
         }
     }
 
+    /// The address of this machine to leave from towards `peer`, for sockets that somebody else
+    /// makes: the source of its family, or the interface's address.
+    #[must_use]
+    pub fn address_for(&self, peer: &SocketAddr) -> Option<IpAddr> {
+        let source = self.source.filter(|source| source.is_ipv6() == peer.is_ipv6());
+        source.or_else(|| self.interface?.address(peer.is_ipv6()))
+    }
+
     /// The part of this that makes sense towards a DNS server: nothing for one on this machine, and
     /// no source address of the other family.
     #[must_use]

@@ -7,6 +7,7 @@ use crate::platform::IcmpVersion;
 use crate::stage::bind::{BindAckFacts, BindAnswer, BindFacts};
 use crate::stage::call::{CallFacts, FaultFacts};
 use crate::stage::channel::{Broken, BrokenHow};
+use crate::stage::clock::{ClockFacts, ClockSource};
 use crate::stage::connect::{ConnectFacts, ConnectOutcome};
 use crate::stage::echo::EchoOutcome;
 use crate::stage::kms::{KmsAnswer, KmsFacts};
@@ -73,6 +74,7 @@ pub fn line(facts: &StageFacts) -> String {
         StageFacts::Bind(facts) => bind(facts),
         StageFacts::Rpc(facts) => rpc(facts),
         StageFacts::Kms(facts) => kms(facts),
+        StageFacts::Clock(facts) => clock(facts),
     };
     parts.join(", ")
 }
@@ -268,6 +270,34 @@ fn answer_parts(answer: &KmsAnswer, threshold: u32) -> Vec<String> {
         ),
         format!("ePID {}", answer.epid),
     ]
+}
+
+fn clock(facts: &ClockFacts) -> Vec<String> {
+    let how = match (facts.source, facts.server) {
+        (ClockSource::Ntlm, _) => "NTLM challenge".to_owned(),
+        (ClockSource::Sntp, Some(server)) => format!("SNTP at {server}"),
+        (ClockSource::Sntp, None) => "SNTP".to_owned(),
+    };
+    let mut parts = vec![how];
+    match &facts.reading {
+        Some(reading) => {
+            let uncertainty = crate::verdict::judge::duration(reading.uncertainty());
+            let offset = crate::verdict::judge::offset(reading);
+            parts.push(format!("{offset} this machine's, give or take {uncertainty}"));
+        }
+        None => parts.push("no time".to_owned()),
+    }
+    if let Some(ntlm) = &facts.ntlm {
+        let computer = ntlm.dns_computer.as_ref().or(ntlm.computer.as_ref());
+        parts.extend(computer.map(|name| format!("computer {name}")));
+        let domain = ntlm.dns_domain.as_ref().or(ntlm.domain.as_ref());
+        parts.extend(domain.map(|name| format!("domain {name}")));
+        parts.extend(ntlm.os_version.as_ref().map(|version| format!("version {version}")));
+    }
+    if let Some(sntp) = &facts.sntp {
+        parts.push(format!("stratum {} after {}", sntp.stratum, sntp.reference));
+    }
+    parts
 }
 
 fn broken_parts(broken: &Broken) -> Vec<String> {

@@ -22,6 +22,12 @@ impl Deadline {
         self.start.elapsed()
     }
 
+    /// The whole time allowed.
+    #[must_use]
+    pub const fn limit(&self) -> Duration {
+        self.limit
+    }
+
     /// Time left; `None` once it is over.
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {

@@ -4,6 +4,7 @@
 pub mod bind;
 pub mod call;
 pub mod channel;
+pub mod clock;
 pub mod connect;
 pub mod deadline;
 pub mod echo;
@@ -13,7 +14,8 @@ pub mod resolve;
 
 use serde::Serialize;
 
-/// A stage, which is also a depth: a check of depth `rpc` runs all stages up to `rpc`.
+/// A stage. Up to `kms` it is also a depth: a check of depth `rpc` runs all stages up to `rpc`. The
+/// later ones run on request, beside them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
@@ -27,13 +29,18 @@ pub enum Stage {
     Rpc,
     /// A full-size, lab-keyed KMS exchange.
     Kms,
+    /// The clock of the host, or of a time server.
+    Clock,
+    /// The TLS handshake of an endpoint for online activation.
+    Tls,
 }
 
 impl Stage {
     /// Every stage, in the order in which they run.
-    pub const ALL: [Self; 5] = [Self::Dns, Self::Tcp, Self::Bind, Self::Rpc, Self::Kms];
+    pub const ALL: [Self; 7] =
+        [Self::Dns, Self::Tcp, Self::Bind, Self::Rpc, Self::Kms, Self::Clock, Self::Tls];
 
-    /// The name in verdict codes, reports and `--depth`.
+    /// The name in verdict codes and reports, and in `--depth` where it is one.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -42,6 +49,8 @@ impl Stage {
             Self::Bind => "bind",
             Self::Rpc => "rpc",
             Self::Kms => "kms",
+            Self::Clock => "clock",
+            Self::Tls => "tls",
         }
     }
 }

@@ -41,6 +41,7 @@ const GENERAL: &[(&str, &str)] = &[
     ("canonical", "<canonical name>"),
     ("check_target", "HOST:PORT"),
     ("closed_port", "N"),
+    ("clock", "the host"),
     ("control", "control ports tell whether it is about the port or about the path"),
     ("count", "N"),
     ("detail", "the report says how"),
@@ -78,7 +79,10 @@ const GENERAL: &[(&str, &str)] = &[
         "a limit asks for capacity, a protocol error for a capture of the bind, a wish for \
          authentication for a look at the RPC restrictions of the host",
     ),
+    ("near", ""),
+    ("offset", "far from"),
     ("os_answer", "one address"),
+    ("other_clock", "ntlm or --clock sntp"),
     ("others", "stay silent or are rejected"),
     ("owners", "the routers next to that place"),
     ("payload", "the host refused it as invalid data or its answer does not verify"),
@@ -99,11 +103,15 @@ const GENERAL: &[(&str, &str)] = &[
     ("target", "<target>"),
     ("threshold", "25 or 5"),
     ("timeout", "the time allowed"),
+    ("uncertainty", "half the round trip"),
     ("unreachable_why", "nothing there answers for the address, or a filter answers in this way"),
     ("views", "the report shows their answers"),
     ("where", "from its distance"),
     ("who", "nothing listens there, or a filter rejects it in the host's name"),
+    ("whose", ""),
     ("why", "the report says why"),
+    ("why_unknown", "the report says why"),
+    ("wrong_clock", "whichever clock is wrong"),
 ];
 
 #[cfg(test)]

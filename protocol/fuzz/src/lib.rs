@@ -9,6 +9,7 @@ use kms_protocol::kms::crypto::{LabKey, LabKeys};
 use kms_protocol::kms::envelope::open_request;
 use kms_protocol::limits::{BIND_MAX, CONNECTION_BUFFER_MAX, OPEN_CALLS_MAX};
 use kms_protocol::ndr::{self, Ndr};
+use kms_protocol::rpc::ntlm::{AvId, Challenge};
 use kms_protocol::rpc::{
     BindNakReason, ContextElement, Frame, Header, Packet, PfcFlags, Status, SyntaxId, next_frame,
 };
@@ -16,7 +17,7 @@ use kms_protocol::server;
 use kms_protocol::time::Instant;
 use kms_protocol::wire::ByteOrder;
 
-/// Any bytes as a PDU, as a stream, as stubs and as a KMS request.
+/// Any bytes as a PDU, as a stream, as stubs, as a KMS request and as an NTLM challenge.
 pub fn decode(bytes: &[u8]) {
     let _any = Packet::decode(bytes);
     let mut stream = bytes;
@@ -33,6 +34,15 @@ pub fn decode(bytes: &[u8]) {
     let keys = LabKeys::new(&LabKey::DEFAULT);
     if let Ok(opened) = open_request(&keys, bytes) {
         assert!(Version::ALL.contains(&opened.request.version));
+    }
+    if let Ok(challenge) = Challenge::decode(bytes) {
+        let held: usize = challenge.pairs().map(|pair| pair.value.len() + 4).sum();
+        assert!(held <= bytes.len(), "the attributes lie inside the message, each once");
+        for pair in challenge.pairs() {
+            assert!(pair.chars().count() <= pair.value.len());
+        }
+        let dated = challenge.pairs().any(|pair| pair.id == AvId::TIMESTAMP);
+        assert_eq!(challenge.timestamp().is_some(), dated, "a time has been checked to be one");
     }
 }
 

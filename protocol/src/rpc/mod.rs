@@ -11,6 +11,7 @@ pub mod deframer;
 pub mod extended_error;
 pub mod fault;
 pub mod header;
+pub mod ntlm;
 pub mod packet;
 pub mod reassembler;
 pub mod request;

@@ -1,6 +1,7 @@
 //! From facts to verdicts, one pure function per stage.
 
 mod bind;
+mod clock;
 mod dns;
 mod kms;
 mod rpc;
@@ -8,6 +9,8 @@ mod tcp;
 mod words;
 
 pub use bind::bind;
+pub(crate) use clock::offset;
+pub use clock::{ClockOf, clock, clock_finding};
 pub use dns::{dns, dns_finding, dns_passed_over};
 pub use kms::kms;
 pub use rpc::rpc;

@@ -4,6 +4,7 @@
 //! may be derived, because every way of reaching no host ends in it.
 
 pub mod bind;
+pub mod clock;
 pub mod dns;
 pub mod kms;
 pub mod rpc;
@@ -13,7 +14,10 @@ use super::{Row, Seen};
 
 /// Every row, in the order of the stages.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    [dns::ROWS, tcp::ROWS, bind::ROWS, rpc::ROWS, kms::ROWS].into_iter().flatten().copied()
+    [dns::ROWS, tcp::ROWS, bind::ROWS, rpc::ROWS, kms::ROWS, clock::ROWS]
+        .into_iter()
+        .flatten()
+        .copied()
 }
 
 /// The row with this code.
@@ -64,7 +68,8 @@ mod tests {
         bind: ok closed reset timeout not_rpc malformed nak not_kms no_syntax call_id_mismatch
         rpc: ok executed fault closed reset timeout malformed
         kms: ok foreign_key hresult mac_mismatch echo_mismatch count_low fault closed reset timeout
-             malformed";
+             malformed
+        clock: ok skewed drifting unknown";
 
     #[test]
     fn the_table_has_exactly_the_promised_codes_each_once() {

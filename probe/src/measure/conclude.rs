@@ -71,11 +71,11 @@ fn notes(record: &Record, options: &Options) -> Vec<Note> {
             format!("The p99.9 of fewer than {PERCENTILE_EVIDENCE} exchanges is their maximum.");
         notes.push(Note { code: "few_exchanges", text });
     }
-    let Loss { lost, of } = record.packets.syns;
+    let Loss { lost, of } = record.packets.first_syns;
     if lost > 0 {
         let text = format!(
-            "A lost SYN is repeated after about 1 s, so loss shows as latencies of 1 s and more in \
-             tcp; {lost} of {of} SYNs had no answer, because they or their answers were lost."
+            "{lost} of {of} first SYNs had no answer, because they or their answers were lost; a SYN \
+             is repeated after about 1 s, so that tcp took 1 s and more there."
         );
         notes.push(Note { code: "syn_loss", text });
     }

@@ -261,8 +261,8 @@ const RULES: [&str; 5] = [
      ended.",
     "An exchange is lost when it ends before its last stage was answered; the interval is Wilson's.",
     "Latencies count from the actual start of each stage.",
-    "A SYN is unanswered when it or its answer was lost; a segment is sent again when it or its \
-     acknowledgement was lost or very late.",
+    "The first SYN of a connection is unanswered when it or its answer was lost; a segment is sent \
+     again when it or its acknowledgement was lost or very late.",
 ];
 
 const BINS: u32 = 60;

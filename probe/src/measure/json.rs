@@ -97,7 +97,8 @@ struct FirstEnded<'a> {
 
 #[derive(Serialize)]
 struct JsonPackets {
-    syns_unanswered: Option<Loss>,
+    syns_sent: Option<u64>,
+    first_syns_unanswered: Option<Loss>,
     segments_resent: Option<Loss>,
 }
 
@@ -214,7 +215,8 @@ fn measurement<'a>(measured: &'a Measured, options: &Options) -> JsonMeasurement
         confidence_percent: CONFIDENCE_PERCENT,
         verdicts: record.verdicts.values().map(|one| ended(one, measured)).collect(),
         packets: JsonPackets {
-            syns_unanswered: known(record.packets.syns),
+            syns_sent: known(record.packets.first_syns).map(|_| record.packets.syns_sent),
+            first_syns_unanswered: known(record.packets.first_syns),
             segments_resent: known(record.packets.segments),
         },
         dns: JsonDns {

@@ -69,8 +69,12 @@ pub struct Ended {
 /// Packets of all exchanges. What the kernel does not tell is left out of both sides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PacketRecord {
-    /// Of all SYNs sent, those that nothing came back to: the SYN or its answer was lost.
-    pub syns: Loss,
+    /// SYNs sent.
+    pub syns_sent: u64,
+    /// Of the first SYNs of all connections, those that had to be repeated or that nothing came back
+    /// to: the SYN or its answer was lost. Later SYNs are left out, for the host repeats its answer
+    /// at the same time, so that they tell less of a single packet.
+    pub first_syns: Loss,
     /// Of all segments with data sent, those that had to be sent again: the segment or its
     /// acknowledgement was lost or very late.
     pub segments: Loss,
@@ -183,8 +187,9 @@ impl Record {
 impl PacketRecord {
     fn record(&mut self, packets: &Packets) {
         if let Some(syns) = packets.syns {
-            self.syns.of += u64::from(syns);
-            self.syns.lost += u64::from(syns.saturating_sub(u32::from(packets.syn_answered)));
+            self.syns_sent += u64::from(syns);
+            self.first_syns.of += 1;
+            self.first_syns.lost += u64::from(syns > 1 || !packets.syn_answered);
         }
         if let Some(resent) = packets.resent {
             self.segments.of += u64::from(packets.segments) + u64::from(resent);

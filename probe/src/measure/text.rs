@@ -108,7 +108,7 @@ pub(super) fn lost(measured: &Measured) -> String {
 pub(super) fn packets(measured: &Measured) -> Vec<(&'static str, String)> {
     let packets = measured.record.packets;
     let counted = [
-        ("SYNs", packets.syns, "SYNs unanswered"),
+        ("SYNs", packets.first_syns, "first SYNs unanswered"),
         ("segments", packets.segments, "data segments sent again"),
     ];
     let known = counted.into_iter().filter(|(_, loss, _)| loss.of > 0);

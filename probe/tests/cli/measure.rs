@@ -88,7 +88,7 @@ fn every_host_of_a_domain_is_measured_with_a_look_up_and_a_connection_for_each_e
             (&measurement["loss"]["lost"], &measurement["loss"]["of"]),
             (&0.into(), &20.into())
         );
-        assert_eq!(measurement["packets"]["syns_unanswered"]["of"], 20);
+        assert_eq!(measurement["packets"]["first_syns_unanswered"]["of"], 20);
     }
     assert_eq!(one.shutdown().connections, 20);
     assert_eq!(two.shutdown().connections, 20);
@@ -145,7 +145,7 @@ fn a_closed_port_loses_everything_and_has_no_latency() {
     let low = measurement["loss"]["low_percent"].as_f64().unwrap();
     assert!((50.0..60.0).contains(&low), "{low}");
     assert!(stage(measurement, "tcp")["median_us"].is_null());
-    assert_eq!(measurement["packets"]["syns_unanswered"]["lost"], 0, "a reset is an answer");
+    assert_eq!(measurement["packets"]["first_syns_unanswered"]["lost"], 0, "a reset is an answer");
     let ended = &measurement["verdicts"][0];
     assert_eq!((&ended["verdict"], &ended["count"]), (&"tcp.refused".into(), &5.into()));
     assert!(ended["first"]["cause"].as_str().unwrap().contains(closed));

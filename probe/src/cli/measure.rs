@@ -10,8 +10,9 @@ use clap::{Args, ValueEnum};
 
 use super::args::{Depth, KmsArgs, ResolverArgs, TimeoutArgs};
 use super::emit::Destination;
+use super::origin::OriginArgs;
 use super::{Outcome, kms_options, targets, timeouts, values, write_text};
-use crate::check::{self, Family};
+use crate::check;
 use crate::measure::live::Live;
 use crate::measure::sample::Span;
 use crate::measure::schedule::{COUNT_DEFAULT, COUNT_MAX, RATE_DEFAULT, Rate, Schedule};
@@ -68,12 +69,8 @@ pub(super) struct MeasureArgs {
     /// of a stage; may be repeated
     #[arg(long = "slo", value_name = "[STAGE:]pN=TIME", value_parser = objective)]
     objectives: Vec<Objective>,
-    /// Use IPv4 only
-    #[arg(short = '4', long, conflicts_with = "ipv6")]
-    ipv4: bool,
-    /// Use IPv6 only
-    #[arg(short = '6', long)]
-    ipv6: bool,
+    #[command(flatten)]
+    origin: OriginArgs,
     #[command(flatten)]
     resolvers: ResolverArgs,
     #[command(flatten)]
@@ -102,7 +99,7 @@ enum Format {
 
 /// Runs `measure`.
 pub(super) fn run(args: &MeasureArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
-    let options = options(args);
+    let options = options(args)?;
     options.validate().map_err(anyhow::Error::msg)?;
     let targets = targets(&args.targets, args.host, &options.check)?;
     // Opened before the first exchange, so that none is made for want of a folder.
@@ -160,9 +157,9 @@ fn render(report: &Report, format: Format) -> anyhow::Result<Vec<u8>> {
     Ok(content)
 }
 
-fn options(args: &MeasureArgs) -> Options {
+fn options(args: &MeasureArgs) -> anyhow::Result<Options> {
     let by_default = args.duration.is_none().then_some(COUNT_DEFAULT);
-    Options {
+    Ok(Options {
         schedule: Schedule {
             rate: args.rate,
             count: args.count.or(by_default),
@@ -175,15 +172,12 @@ fn options(args: &MeasureArgs) -> Options {
             depth: args.depth.into(),
             resolvers: args.resolvers.resolvers.clone(),
             timeouts: timeouts(&args.timeouts),
-            family: match (args.ipv4, args.ipv6) {
-                (true, _) => Some(Family::V4),
-                (_, true) => Some(Family::V6),
-                (false, false) => None,
-            },
+            family: args.origin.family()?,
+            origin: args.origin.origin(),
             kms: kms_options(&args.kms),
             ..check::Options::default()
         },
-    }
+    })
 }
 
 /// Ctrl-C and SIGTERM end the measurement; what was measured is reported.

@@ -8,10 +8,10 @@ use anyhow::Context as _;
 use tokio::runtime::Runtime;
 
 use super::plan::{Path, Question};
-use super::sample::{Exchange, Packets};
+use super::sample::{Exchange, Packets, StageTime};
 use crate::check;
 use crate::stage::channel::Channel;
-use crate::stage::connect::ConnectOutcome;
+use crate::stage::connect::{self, ConnectOutcome};
 use crate::stage::resolve::{self, DnsCode};
 use crate::stage::{self, Stage};
 use crate::verdict::{Severity, Verdict, judge, table};
@@ -29,13 +29,11 @@ pub(super) struct Client<'a> {
 struct Conversation {
     endpoint: judge::Endpoint,
     channel: Channel,
-    /// Segments that had been sent again when the last exchange ended.
-    resent: Option<u32>,
 }
 
 /// An exchange on its way.
 struct Attempt {
-    stages: Vec<(Stage, Duration)>,
+    stages: Vec<StageTime>,
     packets: Packets,
     endpoint_missing: bool,
 }
@@ -73,13 +71,9 @@ impl<'a> Client<'a> {
             },
         };
         let verdict = self.call(&mut conversation, &mut attempt)?;
-        let resent = conversation.channel.segments_resent();
-        let new = resent.zip(conversation.resent).map(|(now, before)| now.saturating_sub(before));
-        attempt.packets.resent = new;
         if !self.keep_alive {
             opening = 0;
         } else if is_answered(&verdict) {
-            conversation.resent = resent;
             self.kept = Some(conversation);
         }
         Ok(attempt.ended(verdict, self.options.depth, opening))
@@ -97,26 +91,26 @@ impl<'a> Client<'a> {
         }
         let address = self.path.address;
         let mut endpoint = judge::Endpoint { host: self.path.host.clone(), address, source: None };
-        let (facts, elapsed, stream) = stage::connect::connect(address, options.timeouts.tcp)
-            .with_context(|| format!("cannot open a socket for `{address}`"))?;
+        let (facts, elapsed, stream) =
+            connect::connect_from(options.origin, address, options.timeouts.tcp)
+                .with_context(|| format!("cannot open a socket for `{address}`"))?;
         endpoint.source = facts.source.map(|source| source.ip());
         attempt.packets.syns = facts.syns_sent;
         attempt.packets.syn_answered = facts.outcome != ConnectOutcome::TimedOut;
         let verdict = judge::tcp(&endpoint, &facts);
-        attempt.add(Stage::Tcp, elapsed, &verdict);
+        let repeated = facts.syns_sent.map_or(0, |syns| syns.saturating_sub(1));
+        attempt.add(Stage::Tcp, elapsed, repeated, &verdict);
         let Some(stream) = stream.filter(|_| self.goes_beyond(Stage::Tcp, &verdict)) else {
             return Ok(Err(verdict));
         };
         let (bind, elapsed, channel) =
             stage::bind::bind(stream, options.timeouts.bind).context("cannot encode the bind")?;
         let verdict = judge::bind(&endpoint, &bind);
-        attempt.packets.segments += 1;
-        attempt.add(Stage::Bind, elapsed, &verdict);
+        attempt.add_call(Stage::Bind, elapsed, (1, bind.retransmissions), &verdict);
         let Some(channel) = channel.filter(|_| self.goes_beyond(Stage::Bind, &verdict)) else {
             return Ok(Err(verdict));
         };
-        let resent = facts.syns_sent.map(|syns| syns.saturating_sub(1));
-        Ok(Ok(Conversation { endpoint, channel, resent }))
+        Ok(Ok(Conversation { endpoint, channel }))
     }
 
     /// Runs the stages that are calls.
@@ -129,18 +123,17 @@ impl<'a> Client<'a> {
         let Conversation { endpoint, channel, .. } = conversation;
         let (facts, elapsed) =
             stage::call::call(channel, timeouts.rpc).context("cannot encode the call")?;
-        attempt.packets.segments += 1;
         let verdict = judge::rpc(endpoint, &facts);
-        attempt.add(Stage::Rpc, elapsed, &verdict);
+        attempt.add_call(Stage::Rpc, elapsed, (1, facts.retransmissions), &verdict);
         if !self.goes_beyond(Stage::Rpc, &verdict) {
             return Ok(verdict);
         }
         let question = check::kms_question(&self.options.kms)?;
         let (facts, elapsed) = stage::kms::exchange(channel, &question, timeouts.kms)
             .context("cannot encode the KMS request")?;
-        attempt.packets.segments += 1 + u32::from(facts.alter_context.is_some());
         let verdict = judge::kms(endpoint, &facts, self.options.kms.expect_lab);
-        attempt.add(Stage::Kms, elapsed, &verdict);
+        let segments = 1 + u32::from(facts.alter_context.is_some());
+        attempt.add_call(Stage::Kms, elapsed, (segments, facts.retransmissions), &verdict);
         Ok(verdict)
     }
 
@@ -164,7 +157,7 @@ fn look_up(
     let verdict = judge::dns(&resolved.facts, &resolved.reason, options.timeouts.dns);
     let view = resolved.facts.deciding_view();
     let elapsed = view.map_or(resolved.elapsed_us, |view| view.elapsed_us);
-    attempt.add(Stage::Dns, Duration::from_micros(elapsed), &verdict);
+    attempt.add(Stage::Dns, Duration::from_micros(elapsed), 0, &verdict);
     let names_it =
         |found: &resolve::Endpoint| found.address == address.ip() && found.port == address.port();
     attempt.endpoint_missing =
@@ -174,16 +167,31 @@ fn look_up(
 
 impl Attempt {
     /// Keeps the time of a stage that was answered.
-    fn add(&mut self, stage: Stage, elapsed: Duration, verdict: &Verdict) {
+    fn add(&mut self, stage: Stage, elapsed: Duration, resent: u32, verdict: &Verdict) {
         if is_answered(verdict) {
-            self.stages.push((stage, elapsed));
+            self.stages.push(StageTime { stage, elapsed, resent });
         }
+    }
+
+    /// The same of a stage that sent so many segments, and so many of them again.
+    fn add_call(
+        &mut self,
+        stage: Stage,
+        elapsed: Duration,
+        (segments, resent): (u32, Option<u32>),
+        verdict: &Verdict,
+    ) {
+        if let Some(resent) = resent {
+            self.packets.segments += segments;
+            self.packets.resent += resent;
+        }
+        self.add(stage, elapsed, resent.unwrap_or(0), verdict);
     }
 
     /// The first `opening` stages do not belong to the total.
     fn ended(self, verdict: Verdict, depth: Stage, opening: usize) -> Exchange {
         let whole = is_answered(&verdict) && verdict.row.stage == depth;
-        let total = self.stages.iter().skip(opening).map(|(_, elapsed)| *elapsed).sum();
+        let total = self.stages.iter().skip(opening).map(|time| time.elapsed).sum();
         Exchange {
             total: whole.then_some(total),
             stages: self.stages,

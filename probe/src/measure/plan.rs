@@ -109,6 +109,7 @@ fn question(entry: &Entry, options: &check::Options) -> anyhow::Result<Option<Qu
     };
     let options = resolve::Options {
         ask_system: false,
+        origin: options.origin,
         ..resolve::Options::new(system, &[resolver], options.timeouts.dns)
     };
     Ok(Some(Question { name: facts.name.clone(), port: facts.port, options }))

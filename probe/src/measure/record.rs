@@ -124,19 +124,17 @@ impl Record {
         let interval = self.intervals.at(sample.ended);
         interval.answered += u64::from(!is_lost);
         interval.lost += u64::from(is_lost);
-        let stages = exchange.stages.iter().map(|(stage, time)| (Span::Stage(*stage), *time));
-        let total = exchange.total.map(|time| (Span::Total, time));
-        for (span, time) in stages.chain(total) {
-            let latency = micros(time);
+        let stages = exchange.stages.iter().map(|time| (Span::Stage(time.stage), time));
+        let resent = exchange.stages.iter().map(|time| time.resent).sum();
+        let stages = stages.map(|(span, time)| (span, time.elapsed, time.resent));
+        let total = exchange.total.map(|elapsed| (Span::Total, elapsed, resent));
+        for (span, elapsed, resent) in stages.chain(total) {
+            let micros = micros(elapsed);
             if let Some(kept) = self.spans.iter_mut().find(|kept| kept.span == span) {
-                interval.record(span, kept.distribution.rounded(latency));
-                kept.distribution.record(latency);
-                kept.slowest.record(Slow {
-                    micros: latency,
-                    index: sample.index,
-                    begun: sample.begun,
-                    resent: exchange.packets.resent_in(span),
-                });
+                interval.record(span, kept.distribution.rounded(micros));
+                kept.distribution.record(micros);
+                let (index, begun) = (sample.index, sample.begun);
+                kept.slowest.record(Slow { micros, index, begun, resent });
             }
         }
     }
@@ -191,24 +189,8 @@ impl PacketRecord {
             self.first_syns.of += 1;
             self.first_syns.lost += u64::from(syns > 1 || !packets.syn_answered);
         }
-        if let Some(resent) = packets.resent {
-            self.segments.of += u64::from(packets.segments) + u64::from(resent);
-            self.segments.lost += u64::from(resent);
-        }
-    }
-}
-
-impl Packets {
-    /// What was sent again within a span.
-    fn resent_in(&self, span: Span) -> u32 {
-        let syns = self.syns.map_or(0, |syns| syns.saturating_sub(1));
-        let segments = self.resent.unwrap_or(0);
-        match span {
-            Span::Stage(Stage::Dns) => 0,
-            Span::Stage(Stage::Tcp) => syns,
-            Span::Stage(_) => segments,
-            Span::Total => syns.saturating_add(segments),
-        }
+        self.segments.of += u64::from(packets.segments) + u64::from(packets.resent);
+        self.segments.lost += u64::from(packets.resent);
     }
 }
 

@@ -35,8 +35,8 @@ pub struct Sample {
 /// What happened in one exchange.
 #[derive(Clone, Debug)]
 pub struct Exchange {
-    /// The stages that were answered, in order, with the time that each took.
-    pub stages: Vec<(Stage, Duration)>,
+    /// The stages that were answered, in order.
+    pub stages: Vec<StageTime>,
     /// All of them together, where the exchange was answered to its end.
     pub total: Option<Duration>,
     /// The last verdict.
@@ -47,6 +47,17 @@ pub struct Exchange {
     pub endpoint_missing: bool,
 }
 
+/// A stage that was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StageTime {
+    /// Which one.
+    pub stage: Stage,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// SYNs beyond the first, or segments sent again, as far as the kernel counts them.
+    pub resent: u32,
+}
+
 /// Packets of one exchange, as far as the kernel counts them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Packets {
@@ -54,10 +65,11 @@ pub struct Packets {
     pub syns: Option<u32>,
     /// Whether anything came back to the SYN.
     pub syn_answered: bool,
-    /// PDUs sent; each fits into one segment.
+    /// Segments with data sent for the first time, in stages where the kernel tells of repetitions:
+    /// one for each PDU.
     pub segments: u32,
-    /// Segments sent again after the handshake, where the kernel tells.
-    pub resent: Option<u32>,
+    /// Segments sent again.
+    pub resent: u32,
 }
 
 impl Exchange {

@@ -7,7 +7,7 @@ use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
-use crate::measure::sample::Exchange;
+use crate::measure::sample::{Exchange, StageTime};
 use crate::verdict::{Verdict, table};
 
 const MS: Duration = Duration::from_millis(1);
@@ -23,7 +23,10 @@ fn sample(index: u64, micros: Option<u64>) -> Sample {
         begun: due,
         ended: due + took.unwrap_or(4000 * MS),
         exchange: Exchange {
-            stages: took.map(|took| (Stage::Tcp, took)).into_iter().collect(),
+            stages: took
+                .map(|elapsed| StageTime { stage: Stage::Tcp, elapsed, resent: 0 })
+                .into_iter()
+                .collect(),
             total: took,
             verdict: Verdict::of(row, &[]),
             packets: Packets { syns: Some(1), syn_answered: took.is_some(), ..Packets::default() },
@@ -84,8 +87,9 @@ fn a_first_syn_that_is_repeated_or_never_answered_is_lost() {
         .map(|(micros, index)| sample(index, micros))
         .collect();
     samples[1].exchange.packets.syns = Some(2);
+    samples[1].exchange.stages[0].resent = 1;
     samples[2].exchange.packets.syns = Some(4);
-    samples[3].exchange.packets = Packets { segments: 2, resent: Some(1), ..Packets::default() };
+    samples[3].exchange.packets = Packets { segments: 2, resent: 1, ..Packets::default() };
     let record = record(&samples);
     let PacketRecord { syns_sent, first_syns, .. } = record.packets;
     assert_eq!((syns_sent, first_syns), (7, Loss { lost: 2, of: 3 }), "the fourth is not known");

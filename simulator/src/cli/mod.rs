@@ -6,6 +6,7 @@
 mod catalog;
 mod dns;
 mod file;
+mod journal;
 mod output;
 mod serve;
 mod value;
@@ -29,6 +30,9 @@ struct Cli {
 enum Command {
     /// Answer KMS requests, and optionally DNS queries that lead to this host.
     Serve(Box<serve::Arguments>),
+    /// Read, export, sum up or copy what a host has recorded with --journal.
+    #[command(subcommand)]
+    Journal(journal::Command),
     /// List the products that the lab knows, with all their ids.
     Catalog(catalog::Arguments),
     /// Publish a lab host in a real DNS zone by dynamic update, or withdraw it.
@@ -73,6 +77,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn execute(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve(arguments) => serve::run(*arguments),
+        Command::Journal(command) => journal::run(command),
         Command::Catalog(arguments) => output::print(&catalog::render(&arguments)?),
         Command::Dns(command) => dns::run(&command),
         Command::Completions { shell } => {

@@ -17,6 +17,14 @@ pub struct JournalError {
 /// What is wrong.
 #[derive(Debug, Error)]
 pub(super) enum Problem {
+    #[error("no such file")]
+    Missing,
+    #[error("is empty: it has never been the journal of a host")]
+    Empty,
+    #[error("exists already, and is not overwritten")]
+    Exists,
+    #[error("an older schema, version {found}: `kms-sim serve --journal` brings it to {known}")]
+    Older { found: i64, known: i64 },
     #[error("is a directory, not a file")]
     Directory,
     #[error("not an SQLite file, so it is no journal")]

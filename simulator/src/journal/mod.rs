@@ -12,10 +12,14 @@
 
 mod config;
 mod error;
+mod export;
+mod filter;
 mod queue;
+mod reader;
 mod recorder;
 mod row;
 pub mod schema;
+mod stats;
 mod store;
 mod writer;
 
@@ -24,9 +28,13 @@ pub use config::{
     RETAINED_ROWS, RETAINED_ROWS_MIN, Retention,
 };
 pub use error::JournalError;
+pub use export::{COLUMNS, Exporter, FlatRow, Format, event_12290};
+pub use filter::Filter;
 pub use queue::{Leave, Ticket};
+pub use reader::{Cursor, PAGE_ROWS_MAX, Reader};
 pub use recorder::{LIVE_ROWS_MAX, LiveRows, Place, Recorder};
 pub use row::{AnswerRow, Event, EventKind, Exchange, FaultApplied, OutcomeKind, Row, Subject};
+pub use stats::{HOURS_MAX, Hour, ProductSum, RefusalSum, Stats};
 pub use writer::{Journal, JournalTotals, OpenJournal};
 
 #[cfg(test)]

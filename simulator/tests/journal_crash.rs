@@ -2,6 +2,7 @@
 //! is in the journal, and the host goes on from there.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "the seed is printed where a failure shows it")]
 
 mod common;
 

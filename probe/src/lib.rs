@@ -11,6 +11,7 @@ pub mod config;
 pub mod discover;
 pub mod dns;
 pub mod explain;
+pub mod fingerprint;
 pub mod lab;
 pub mod measure;
 pub mod platform;

@@ -49,6 +49,8 @@ pub(super) enum Command {
     Measure(super::measure::MeasureArgs),
     /// Check every target of a list, thousands if need be, and sum up by verdict and by site
     Sweep(super::sweep::SweepArgs),
+    /// Say what answers at a host, by how it speaks RPC: consistent with what, and the evidence
+    Fingerprint(super::fingerprint::FingerprintArgs),
     /// Explain an HRESULT, RPC status, event or verdict
     Explain(ExplainArgs),
     /// Show a healthy check and a tour of failures, each caused for real on loopback

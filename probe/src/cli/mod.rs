@@ -5,6 +5,7 @@ mod args;
 mod clock;
 mod config;
 mod emit;
+mod fingerprint;
 mod measure;
 mod origin;
 mod sweep;
@@ -83,6 +84,7 @@ fn run(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Outcome> {
         Command::Trace(args) => trace::run(&args, out),
         Command::Measure(args) => measure::run(&args, out),
         Command::Sweep(args) => sweep::run(&args, out),
+        Command::Fingerprint(args) => fingerprint::run(&args, out),
         Command::Explain(args) => run_explain(&args, out),
         Command::Lab(args) => run_lab(&args, out),
         Command::Config(args) => config::run(&args, cli.config.as_deref(), out),

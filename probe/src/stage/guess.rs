@@ -21,7 +21,7 @@ pub enum Guess {
 /// Whether the first bytes of an answer cannot begin an RPC PDU: version 5.0 or 5.1 and a type
 /// that exists on TCP. Too few bytes to tell are not foreign.
 #[must_use]
-pub(super) fn is_foreign(bytes: &[u8]) -> bool {
+pub(crate) fn is_foreign(bytes: &[u8]) -> bool {
     let starts =
         |index: usize, allowed: fn(u8) -> bool| bytes.get(index).copied().is_none_or(allowed);
     !(starts(0, |major| major == 5)
@@ -31,7 +31,7 @@ pub(super) fn is_foreign(bytes: &[u8]) -> bool {
 
 /// What the bytes look like.
 #[must_use]
-pub(super) fn guess(bytes: &[u8]) -> Guess {
+pub(crate) fn guess(bytes: &[u8]) -> Guess {
     match bytes {
         [b'H', b'T', b'T', b'P', ..] | [b'<', ..] => Guess::Http,
         [b'S', b'S', b'H', b'-', ..] => Guess::Ssh,

@@ -1,7 +1,7 @@
 //! A server in a process of its own: started, observed from outside, ended.
 
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -41,7 +41,19 @@ impl Server {
     /// # Errors
     /// When it does not start listening.
     pub fn kms_sim(program: &Path, options: &[&str], log: Option<&Path>) -> Result<Self> {
-        let address = free_address()?;
+        Self::kms_sim_at(program, free_address()?, options, log)
+    }
+
+    /// The same at an address of the caller's.
+    ///
+    /// # Errors
+    /// When it does not start listening.
+    pub fn kms_sim_at(
+        program: &Path,
+        address: SocketAddr,
+        options: &[&str],
+        log: Option<&Path>,
+    ) -> Result<Self> {
         let mut command = Command::new(program);
         command.args(["serve", "--listen", &address.to_string()]).args(options);
         if let Some(log) = log {
@@ -125,3 +137,14 @@ fn free_address() -> Result<SocketAddr> {
 }
 
 const START_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The same for UDP and TCP.
+///
+/// # Errors
+/// When the system has none.
+pub fn free_udp_address() -> Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let address = listener.local_addr()?;
+    UdpSocket::bind(address)?;
+    Ok(address)
+}

@@ -11,16 +11,22 @@
 //! - [`floor`]: the floor server.
 //! - [`child`]: a server in a process of its own, its CPU time and its memory.
 //! - [`check`]: one run of `kms-probe check` against its parts.
+//! - [`sweep`]: `kms-probe sweep` beside nmap, in a [`network`] of its own, with the [`usage`] of each run.
+//! - [`discover`]: `kms-probe discover` beside dig.
 //! - [`machine`]: processors, descriptors, and what the report says about the machine.
 //! - [`suite`]: the plan, its rounds, and the figures.
 //! - [`report`]: text and JSON.
 
 pub mod check;
 pub mod child;
+pub mod discover;
 pub mod drive;
 pub mod exchange;
 pub mod floor;
 pub mod machine;
+pub mod network;
 pub mod report;
 pub mod script;
 pub mod suite;
+pub mod sweep;
+pub mod usage;

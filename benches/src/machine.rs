@@ -84,6 +84,19 @@ pub fn on_one_processor<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     result
 }
 
+/// Why something that needs these programs, and root if `root` says so, cannot be measured here.
+#[must_use]
+pub fn missing(programs: &[&str], root: bool) -> Option<String> {
+    if root && !nix::unistd::geteuid().is_root() {
+        return Some("root is needed".to_owned());
+    }
+    let absent = |program: &&&str| {
+        let found = std::process::Command::new(program).arg("-V").output();
+        found.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+    };
+    programs.iter().find(absent).map(|program| format!("program `{program}` is absent"))
+}
+
 fn processor() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let named = text.lines().find(|line| line.starts_with("model name"));

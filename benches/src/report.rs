@@ -6,7 +6,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::check::Check;
+use crate::discover::Discover;
 use crate::suite::{Figures, Idle, Measured, median};
+use crate::sweep::{
+    NMAP_DEFAULT, NMAP_TUNED, PEAK_BAR_MIB, SWEEP_TCP, SWEEP_TUNED, Sweep, Way, peak_mib,
+};
+use crate::usage::Usage;
 
 /// Bytes of process memory per idle connection that are aimed at, at most.
 pub const IDLE_BAR: f64 = 3.0 * 1024.0;
@@ -69,8 +74,68 @@ fn write_page(page: &mut String, figures: &Figures) -> std::fmt::Result {
         )?;
     }
     writeln!(page)?;
-    write_check(page, &figures.check)
+    write_check(page, &figures.check)?;
+    writeln!(page)?;
+    match &figures.sweep {
+        Ok(sweep) => write_sweep(page, sweep)?,
+        Err(reason) => writeln!(page, "SKIPPED: sweep beside nmap: {reason}")?,
+    }
+    writeln!(page)?;
+    match &figures.discover {
+        Ok(discover) => write_discover(page, discover),
+        Err(reason) => writeln!(page, "SKIPPED: discover beside dig: {reason}"),
+    }
 }
+
+fn write_sweep(page: &mut String, sweep: &Sweep) -> std::fmt::Result {
+    let targets = sweep.targets;
+    let heading = format!("{targets} targets, {} of them silent", targets - sweep.open);
+    writeln!(page, "{heading:<36} {:>7}  {:>7}  {:>9}", "time", "CPU", "peak")?;
+    for (way, runs) in &sweep.ways {
+        let cpu = median(runs.iter().map(|run| run.processor.as_secs_f64()));
+        let (seconds, peak) = (sweep.seconds(way.name), peak_mib(runs));
+        write!(page, "{:<36} {seconds:>5.2} s  {cpu:>5.2} s  {peak:>5.1} MiB", way.name)?;
+        if let Some(bar) = way.bar_s {
+            write!(
+                page,
+                "  (bars: {bar} s, {}; {PEAK_BAR_MIB} MiB, {})",
+                verdict(seconds <= bar),
+                verdict(peak <= PEAK_BAR_MIB)
+            )?;
+        }
+        writeln!(page)?;
+    }
+    for (ours, theirs) in SWEEP_PAIRS {
+        let ratio = sweep.seconds(theirs) / sweep.seconds(ours);
+        if ratio.is_finite() {
+            writeln!(page, "{ours} is {ratio:.2} times as fast as {theirs}")?;
+        }
+    }
+    Ok(())
+}
+
+fn write_discover(page: &mut String, discover: &Discover) -> std::fmt::Result {
+    let queries = discover.queries.join(", ");
+    writeln!(
+        page,
+        "discover beside dig, {} runs each; queries of a run: {queries}",
+        discover.dig.len()
+    )?;
+    for (name, (ours, dig, ratio)) in discover_figures(discover) {
+        writeln!(page, "{name:<10} discover {ours:.2} ms, dig {dig:.2} ms, ratio {ratio:.2}")?;
+    }
+    Ok(())
+}
+
+fn discover_figures(discover: &Discover) -> [(&'static str, (f64, f64, f64)); 2] {
+    [
+        ("process", discover.compare(|run| run.process)),
+        ("queries", discover.compare(|run| run.queries)),
+    ]
+}
+
+/// What is compared: `sweep` with nmap.
+const SWEEP_PAIRS: [(&str, &str); 2] = [(SWEEP_TCP, NMAP_DEFAULT), (SWEEP_TUNED, NMAP_TUNED)];
 
 fn write_check(page: &mut String, check: &Check) -> std::fmt::Result {
     let (trips, rest_ms) = (check.stages_in_round_trips(), check.rest_ms());
@@ -163,6 +228,41 @@ pub fn json(figures: &Figures) -> Value {
             "rest_ms": figures.check.rest_ms(),
             "bar_rest_ms": CHECK_REST_BAR_MS,
         },
+        "sweep": figures.sweep.as_ref().map_or_else(skipped_json, sweep_json),
+        "discover": figures.discover.as_ref().map_or_else(skipped_json, discover_json),
+    })
+}
+
+fn skipped_json(reason: &String) -> Value {
+    json!({ "skipped": reason })
+}
+
+fn sweep_json(sweep: &Sweep) -> Value {
+    let way = |(way, runs): &(Way, Vec<Usage>)| {
+        json!({
+            "way": way.name,
+            "options": way.options,
+            "time_s": sweep.seconds(way.name),
+            "bar_s": way.bar_s,
+            "processor_s": median(runs.iter().map(|run| run.processor.as_secs_f64())),
+            "peak_mib": peak_mib(runs),
+        })
+    };
+    json!({
+        "targets": sweep.targets,
+        "open": sweep.open,
+        "bar_peak_mib": PEAK_BAR_MIB,
+        "ways": sweep.ways.iter().map(way).collect::<Vec<_>>(),
+    })
+}
+
+fn discover_json(discover: &Discover) -> Value {
+    let [(_, process), (_, queries)] = discover_figures(discover);
+    json!({
+        "queries": discover.queries,
+        "runs": discover.dig.len(),
+        "process_ms": { "discover": process.0, "dig": process.1, "ratio": process.2 },
+        "queries_ms": { "discover": queries.0, "dig": queries.1, "ratio": queries.2 },
     })
 }
 
@@ -198,6 +298,7 @@ mod tests {
     use crate::machine::Machine;
     use crate::script::Sizes;
     use crate::suite::{Case, Plan, Sample};
+    use crate::sweep::Tool;
 
     #[test]
     fn figures_at_their_bars_reach_them() {
@@ -235,6 +336,58 @@ mod tests {
         assert_eq!(text(&figures).matches("missed").count(), 4);
     }
 
+    /// `sweep` with the given time and peak, and nmap with 45 s.
+    fn sweep(elapsed: Duration, peak_mib: u64) -> Sweep {
+        let way = |name, tool, bar_s| Way { name, tool, options: &[], bar_s };
+        let usage = |elapsed| Usage {
+            elapsed,
+            processor: Duration::from_secs(1),
+            peak_bytes: peak_mib * 1024 * 1024,
+            code: 1,
+        };
+        let nmap = usage(Duration::from_secs(45));
+        Sweep {
+            targets: 3,
+            open: 2,
+            ways: vec![
+                (way("sweep", Tool::Sweep, Some(30.0)), vec![usage(elapsed)]),
+                (way(SWEEP_TCP, Tool::Sweep, None), vec![usage(elapsed)]),
+                (way(NMAP_DEFAULT, Tool::Nmap, None), vec![nmap]),
+            ],
+        }
+    }
+
+    #[test]
+    fn a_sweep_is_held_to_its_bars_and_compared_with_what_was_run() {
+        let mut figures = figures(0.9, 1.1, 160, 1_000);
+        let page = text(&figures);
+        assert!(page.contains("(bars: 30 s, reached; 100 MiB, reached)"), "{page}");
+        assert!(page.contains("sweep --depth tcp is 1.50 times as fast as nmap -sT\n"), "{page}");
+        assert!(!page.contains("tuned"), "what was not run is not compared: {page}");
+        figures.sweep = Ok(sweep(Duration::from_secs(31), 101));
+        assert!(text(&figures).contains("(bars: 30 s, missed; 100 MiB, missed)"));
+        figures.sweep = Err("root is needed".to_owned());
+        assert!(text(&figures).contains("SKIPPED: sweep beside nmap: root is needed"));
+        assert_eq!(json(&figures)["sweep"]["skipped"], "root is needed");
+    }
+
+    #[test]
+    fn discover_and_dig_are_compared_by_their_medians() {
+        let run = |process, queries| crate::discover::Run {
+            process: Duration::from_millis(process),
+            queries: Duration::from_micros(queries),
+        };
+        let mut figures = figures(0.9, 1.1, 160, 1_000);
+        figures.discover = Ok(Discover {
+            queries: vec!["a.test SRV".to_owned()],
+            discover: vec![run(5, 100)],
+            dig: vec![run(20, 200)],
+        });
+        let page = text(&figures);
+        assert!(page.contains("process    discover 5.00 ms, dig 20.00 ms, ratio 0.25"), "{page}");
+        assert!(page.contains("queries    discover 0.10 ms, dig 0.20 ms, ratio 0.50"), "{page}");
+    }
+
     /// One case with the given ratios, and one check of the given microseconds; the rest is well
     /// within its bars.
     fn figures(rate: f64, cpu: f64, stages_us: u64, process_us: u64) -> Figures {
@@ -264,6 +417,8 @@ mod tests {
                 idle_points: idle.connections,
                 starts: 1,
                 checks: 1,
+                sweep: (3, 1),
+                discoveries: 1,
                 kms_sim: PathBuf::new(),
                 kms_probe: PathBuf::new(),
             },
@@ -280,6 +435,8 @@ mod tests {
                 round_trips: vec![Duration::from_micros(16)],
                 runs: vec![Run { stages, process }],
             },
+            sweep: Ok(sweep(Duration::from_secs(30), 100)),
+            discover: Err("program `dig` is absent".to_owned()),
         }
     }
 }

@@ -11,10 +11,12 @@ use anyhow::{Context, Result};
 
 use crate::check::{self, Check};
 use crate::child::{self, Server};
+use crate::discover::{self, Discover};
 use crate::drive::{Load, Mode, Target};
 use crate::exchange;
-use crate::machine::Machine;
+use crate::machine::{self, Machine};
 use crate::script::{Script, Sizes};
+use crate::sweep::{self, Sweep};
 
 /// How much is measured.
 #[derive(Clone, Debug)]
@@ -31,6 +33,10 @@ pub struct Plan {
     pub starts: usize,
     /// Times that `kms-probe check` is run.
     pub checks: usize,
+    /// Targets of the sweep, and times that each tool goes through them.
+    pub sweep: (usize, usize),
+    /// Times that `kms-probe discover` and `dig` are run.
+    pub discoveries: usize,
     /// The simulator's program.
     pub kms_sim: PathBuf,
     /// The probe's program.
@@ -102,6 +108,10 @@ pub struct Figures {
     pub starts: (Vec<Duration>, Vec<Duration>),
     /// `kms-probe check` on one processor.
     pub check: Check,
+    /// `kms-probe sweep` beside nmap, or why there is none.
+    pub sweep: Result<Sweep, String>,
+    /// `kms-probe discover` beside dig, or why there is none.
+    pub discover: Result<Discover, String>,
 }
 
 impl Measured {
@@ -192,7 +202,38 @@ pub fn run(plan: Plan, mut progress: impl FnMut(&str)) -> Result<Figures> {
     let starts = (start_up(&plan, &plan.kms_sim)?, start_up(&plan, &plan.kms_probe)?);
     progress("check");
     let check = check::measure(&plan.kms_sim, &plan.kms_probe, plan.checks, &sizes)?;
-    Ok(Figures { machine, plan, sizes, cases, idle_floor, idle_serve, starts, check })
+    let sweep = sweep(&plan, &mut progress)?;
+    progress("discover");
+    let discover = discover(&plan)?;
+    Ok(Figures {
+        machine,
+        plan,
+        sizes,
+        cases,
+        idle_floor,
+        idle_serve,
+        starts,
+        check,
+        sweep,
+        discover,
+    })
+}
+
+/// Left out, with the reason, where there is neither root nor a tool for the network.
+fn sweep(plan: &Plan, progress: &mut dyn FnMut(&str)) -> Result<Result<Sweep, String>> {
+    if let Some(reason) = machine::missing(&["ip", "nft"], true) {
+        progress(&format!("SKIPPED: sweep: {reason}"));
+        return Ok(Err(reason));
+    }
+    let (targets, rounds) = plan.sweep;
+    sweep::measure(&plan.kms_sim, &plan.kms_probe, targets, rounds, progress).map(Ok)
+}
+
+fn discover(plan: &Plan) -> Result<Result<Discover, String>> {
+    match machine::missing(&["dig"], false) {
+        Some(reason) => Ok(Err(reason)),
+        None => discover::measure(&plan.kms_sim, &plan.kms_probe, plan.discoveries).map(Ok),
+    }
 }
 
 fn sample(server: &Server, target: &Target, case: &Case, plan: &Plan) -> Result<Sample> {

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand, ValueEnum};
 use kms_benches::script::Sizes;
 use kms_benches::suite::{self, Plan};
-use kms_benches::{floor, report};
+use kms_benches::{floor, report, usage};
 use nix::sys::resource::{Resource, getrlimit};
 
 /// Measures `kms-sim serve` as a share of a bare tokio server, on two processors.
@@ -54,14 +54,22 @@ enum Role {
         request: usize,
         response: usize,
     },
+    /// One run of a command, and what it took
+    #[command(hide = true)]
+    MeasureCommand {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<std::ffi::OsString>,
+    },
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    if let Some(Role::FloorServer { address, workers, bind, bind_ack, request, response }) =
-        arguments.role
-    {
-        return floor::serve(address, Sizes { bind, bind_ack, request, response }, workers);
+    match arguments.role {
+        Some(Role::FloorServer { address, workers, bind, bind_ack, request, response }) => {
+            return floor::serve(address, Sizes { bind, bind_ack, request, response }, workers);
+        }
+        Some(Role::MeasureCommand { command }) => return usage::measure_command(&command),
+        None => {}
     }
     let format = arguments.format;
     let figures = suite::run(plan(arguments)?, |step| {
@@ -89,6 +97,8 @@ fn plan(arguments: Arguments) -> Result<Plan> {
             idle_points: (10, 50),
             starts: 1,
             checks: 2,
+            sweep: (60, 1),
+            discoveries: 2,
             kms_sim,
             kms_probe,
         }
@@ -100,6 +110,8 @@ fn plan(arguments: Arguments) -> Result<Plan> {
             idle_points: (IDLE_FIRST.min(most / 2), most),
             starts: 100,
             checks: 200,
+            sweep: (10_000, 3),
+            discoveries: 100,
             kms_sim,
             kms_probe,
         }

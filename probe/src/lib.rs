@@ -5,6 +5,7 @@
 //! prints, [`verdict`] turns facts into one row of its table (pure), and [`report`] shows them.
 //! Facts never know reports.
 
+pub mod baseline;
 pub mod check;
 pub mod cli;
 pub mod config;
@@ -19,5 +20,6 @@ pub mod report;
 pub mod stage;
 pub mod sweep;
 pub mod target;
+pub mod ticket;
 pub mod trace;
 pub mod verdict;

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "reports/baseline.rs"]
+mod baseline;
 #[path = "reports/command.rs"]
 mod command;
 #[path = "reports/fixture.rs"]
@@ -13,3 +15,5 @@ mod html;
 #[path = "../../tests/src/skip.rs"]
 mod skip;
 mod support;
+#[path = "reports/ticket.rs"]
+mod ticket;

@@ -90,7 +90,9 @@ Examples:
   kms-probe check corp.example.com --resolver 192.0.2.53 --resolver 192.0.2.54 --format json
   kms-probe check 192.0.2.10 --source 198.51.100.7 --closed-port 9 --ping
   kms-probe check lab.test --resolver 127.0.0.1:5353 --depth kms --expect-lab
-  kms-probe check kms1.corp.example.com:1688 --clock ntlm --clock sntp://ntp.corp.example.com")]
+  kms-probe check kms1.corp.example.com:1688 --clock ntlm --clock sntp://ntp.corp.example.com
+  kms-probe check corp.example.com --format html --output kms.html --ticket=firewall.txt
+  kms-probe check corp.example.com --baseline yesterday.json")]
 pub(super) struct CheckArgs {
     /// Hosts and domains to check
     #[arg(value_name = "TARGET")]

@@ -3,13 +3,15 @@
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 
 use super::Outcome;
 use super::args::Command;
+use crate::baseline::{self, Change, Direction, Snapshot};
 use crate::check::Report;
 use crate::report::{self, PendingFile, Style, json};
+use crate::ticket;
 use crate::verdict::Severity;
 
 /// How to show a check, and where.
@@ -21,6 +23,14 @@ pub(super) struct ReportArgs {
     /// File to write the report to, whole or not at all, in place of standard output
     #[arg(long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
+    /// Write what the owner of the firewall, the DNS or the host needs to act: flow, evidence, and
+    /// the rule or record to add. In place of the report, or to a file beside it (`--ticket=FILE`)
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    pub(super) ticket: Option<Option<PathBuf>>,
+    /// Say only what differs from an earlier report (`--format json`); also exits with 1 when
+    /// something got worse
+    #[arg(long, value_name = "FILE", conflicts_with = "ticket")]
+    pub(super) baseline: Option<PathBuf>,
 }
 
 /// Formats of a check.
@@ -70,6 +80,66 @@ impl ReportFormat {
             _ => Outcome::of(severity < fail_on),
         }
     }
+}
+
+/// Makes a check and reports on it. Everything that `args` names is opened before the check begins.
+///
+/// # Errors
+/// What the check returns, a contradiction in `args`, or a place that cannot be read or written.
+pub(super) fn run(
+    args: &ReportArgs,
+    fail_on: Severity,
+    out: &mut dyn Write,
+    check: impl FnOnce() -> anyhow::Result<Report>,
+) -> anyhow::Result<Outcome> {
+    let ticket_alone = matches!(args.ticket, Some(None));
+    let format = args.format;
+    if ticket_alone && format != ReportFormat::Text {
+        bail!(
+            "--ticket stands in place of the report: give it a file (`--ticket=FILE`) to have both"
+        );
+    }
+    if args.baseline.is_some() && !matches!(format, ReportFormat::Text | ReportFormat::Json) {
+        bail!("--baseline says what differs as text or json only");
+    }
+    let before = args.baseline.as_deref().map(Snapshot::read).transpose()?;
+    let destination = Destination::open("--output", args.output.as_deref(), out)?;
+    let mut nowhere = io::sink();
+    let ticket = args.ticket.as_ref().and_then(Option::as_deref);
+    let ticket =
+        ticket.map(|path| Destination::open("--ticket", Some(path), &mut nowhere)).transpose()?;
+    let report = check()?;
+    if let Some(ticket) = ticket {
+        ticket.finish(ticket::text(&report).as_bytes())?;
+    }
+    let style = destination.style();
+    if let Some(before) = before {
+        let changes = baseline::compare(&before, &Snapshot::of(&report)?);
+        destination.finish(&differences(format, &report, &before, &changes, style)?)?;
+        let got_worse = changes.iter().any(|change| change.direction == Direction::Worse);
+        return Ok(Outcome::of(report.severity() < fail_on && !got_worse));
+    }
+    let content = match ticket_alone {
+        true => ticket::text(&report).into_bytes(),
+        false => format.render(&report, fail_on, style)?,
+    };
+    destination.finish(&content)?;
+    Ok(format.outcome(report.severity(), fail_on))
+}
+
+fn differences(
+    format: ReportFormat,
+    report: &Report,
+    before: &Snapshot,
+    changes: &[Change],
+    style: Style,
+) -> anyhow::Result<Vec<u8>> {
+    let mut out = Vec::new();
+    match format {
+        ReportFormat::Json => report::changes::write_json(report, before, changes, &mut out)?,
+        _ => out = report::changes::text(report, before, changes, style).into_bytes(),
+    }
+    Ok(out)
 }
 
 /// Where a report will go. It is opened before anything is sent, so that a place that cannot be

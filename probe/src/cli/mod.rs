@@ -26,7 +26,6 @@ use self::args::{
     TimeoutArgs,
 };
 use self::config::Refused;
-use self::emit::Destination;
 use crate::check::{self, KmsOptions, Timeouts};
 use crate::dns::system::SystemConfig;
 use crate::report::{self, Style, json};
@@ -112,12 +111,7 @@ fn run_check(args: &CheckArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
         ..check::Options::default()
     };
     let targets = targets(&args.targets, args.host, &options)?;
-    let destination = Destination::open("--output", args.report.output.as_deref(), out)?;
-    let report = check::run(&targets, &options)?;
-    let (format, fail_on) = (args.report.format, args.fail_on.into());
-    let content = format.render(&report, fail_on, destination.style())?;
-    destination.finish(&content)?;
-    Ok(format.outcome(report.severity(), fail_on))
+    emit::run(&args.report, args.fail_on.into(), out, || check::run(&targets, &options))
 }
 
 /// Every target is understood before anything is sent.

@@ -4,6 +4,7 @@
 
 use serde::Serialize;
 
+use crate::dns::message::Service;
 use crate::dns::name::DomainName;
 use crate::stage::resolve::{DnsCode, Resolved, View};
 
@@ -42,28 +43,76 @@ pub fn missing(resolved: &Resolved) -> Vec<Creation> {
     creatable.take(MAX_CREATIONS).map(|host| address(host, domain)).collect()
 }
 
+/// What to put in the place of SRV records with port 0, or whose target is an alias, as `code` asks.
+/// Only plain names.
+#[must_use]
+pub fn corrected(resolved: &Resolved, code: DnsCode) -> Vec<Creation> {
+    let Some(view) = resolved.facts.deciding_view() else { return Vec::new() };
+    let (domain, owner) = (&resolved.facts.name, &resolved.facts.question);
+    let corrections = view.records.iter().filter_map(|record| {
+        let Service { priority, weight, port, target } = &record.service;
+        let alias = view.host(target).and_then(|host| host.aliases.last());
+        let host = alias.unwrap_or(target);
+        let purpose = match (code, *port, alias) {
+            (DnsCode::PortZero, 0, _) => format!(
+                "SRV record of {target} with a port, in place of the one with port 0; replace \
+                 {PORT} if `slmgr /dlv` on the host says otherwise"
+            ),
+            (DnsCode::CnameTarget, _, Some(_)) => format!(
+                "SRV record that names the host itself, in place of the one that names the alias \
+                 {target}"
+            ),
+            _ => return None,
+        };
+        let wanted = if *port == 0 { PORT } else { *port };
+        let is_plain = domain.is_plain() && target.is_plain() && host.is_plain();
+        let old = format!("{owner}. IN SRV {priority} {weight} {port} {target}.");
+        let numbers = [*priority, *weight, wanted];
+        is_plain.then(|| Creation {
+            purpose,
+            nsupdate: format!(
+                "zone {domain}\nupdate delete {old}\nupdate add {owner}. {TTL} IN SRV {priority} \
+                 {weight} {wanted} {host}.\nsend\n"
+            ),
+            ..srv(owner, domain, numbers, host)
+        })
+    });
+    corrections.take(MAX_CREATIONS).collect()
+}
+
+/// An SRV record, four ways, without a purpose.
+fn srv(
+    owner: &DomainName,
+    zone: &DomainName,
+    [priority, weight, port]: [u16; 3],
+    host: &DomainName,
+) -> Creation {
+    let name = relative(owner, zone);
+    Creation {
+        purpose: String::new(),
+        zone_line: format!("{owner}. {TTL} IN SRV {priority} {weight} {port} {host}."),
+        dnsmasq: format!("srv-host={owner},{host},{port},{priority},{weight}"),
+        nsupdate: format!(
+            "zone {zone}\nupdate add {owner}. {TTL} IN SRV {priority} {weight} {port} {host}.\nsend\n"
+        ),
+        windows: format!(
+            "Add-DnsServerResourceRecord -Srv -ZoneName '{zone}' -Name '{name}' -DomainName \
+             '{host}' -Priority {priority} -Weight {weight} -Port {port} -TimeToLive 01:00:00"
+        ),
+    }
+}
+
 /// The SRV record, with an example for the host's name.
 fn service(domain: &DomainName, owner: &DomainName, view: &View) -> Option<Creation> {
     let host = DomainName::parse("kms").ok()?.under(domain)?;
     let zone = zone_of(domain, view);
-    let name = relative(owner, &zone);
     let replaces =
         if view.code == DnsCode::NoService { ", in place of the one with `.`" } else { "" };
-    Some(Creation {
-        purpose: format!(
-            "SRV record{replaces}; replace {host} by the name of the KMS host, and 1688 if it \
-             listens elsewhere"
-        ),
-        zone_line: format!("{owner}. {TTL} IN SRV 0 0 {PORT} {host}."),
-        dnsmasq: format!("srv-host={owner},{host},{PORT},0,0"),
-        nsupdate: format!(
-            "zone {zone}\nupdate add {owner}. {TTL} IN SRV 0 0 {PORT} {host}.\nsend\n"
-        ),
-        windows: format!(
-            "Add-DnsServerResourceRecord -Srv -ZoneName '{zone}' -Name '{name}' -DomainName \
-             '{host}' -Priority 0 -Weight 0 -Port {PORT} -TimeToLive 01:00:00"
-        ),
-    })
+    let purpose = format!(
+        "SRV record{replaces}; replace {host} by the name of the KMS host, and 1688 if it listens \
+         elsewhere"
+    );
+    Some(Creation { purpose, ..srv(owner, &zone, [0, 0, PORT], &host) })
 }
 
 /// The address record of a target, with an address kept for examples (RFC 5737).

@@ -1,5 +1,6 @@
 //! Facts and verdicts as people and programs read them: one file per format.
 
+pub mod changes;
 pub mod explain;
 pub mod facts_text;
 mod file;

@@ -37,6 +37,12 @@ fn bracketed(host: &str) -> String {
     if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
+/// `2026-11-24 10:47:49 UTC` of a time in RFC 3339, UTC.
+pub(crate) fn utc(time: &str) -> String {
+    let whole = time.split('.').next().unwrap_or(time).trim_end_matches('Z');
+    format!("{} UTC", whole.replace('T', " "))
+}
+
 /// What a Windows client would show of a failure; `None` where nothing failed.
 pub(crate) fn client_view(verdict: &Verdict) -> Option<String> {
     if verdict.severity == Severity::Ok {

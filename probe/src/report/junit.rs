@@ -45,6 +45,9 @@ fn add_entry(suite: &mut TestSuite, entry: &Entry, fail_on: Severity) {
         case.set_classname(class.clone()).set_time(stage.elapsed);
         let mut seen = escape(&facts_text::line(&stage.facts)).into_owned();
         if index + 1 == entry.stages.len() {
+            for line in facts_text::beside(&entry.beside) {
+                seen.push_str(&format!("\n{} {}: {}", line.label, line.word, escape(&line.facts)));
+            }
             for finding in &entry.findings {
                 seen.push_str(&format!("\n{}", sentence(finding)));
             }

@@ -125,6 +125,9 @@ fn evidence(request: &Request<'_>, lines: &mut Lines) {
         let label = format!("{} {}", stage.stage.name(), judge::duration(stage.elapsed));
         lines.fact(&label, &format!("{}: {}", stage.verdict, facts_text::line(&stage.facts)));
     }
+    for line in facts_text::beside(&request.entry.beside) {
+        lines.fact(line.label, &format!("{}: {}", line.word, line.facts));
+    }
 }
 
 fn rules(request: &Request<'_>, lines: &mut Lines) {

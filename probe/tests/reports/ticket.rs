@@ -4,7 +4,9 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use kms_probe::check::{self, Entry, Options, Report, StageFacts, StageReport, TcpFacts, Timeouts};
+use kms_probe::check::{
+    self, Beside, Entry, Options, Report, StageFacts, StageReport, TcpFacts, Timeouts,
+};
 use kms_probe::platform::{IcmpError, IcmpVersion};
 use kms_probe::stage::Stage;
 use kms_probe::stage::bind::BindFacts;
@@ -45,6 +47,7 @@ fn connect(ends: [&str; 2], facts: ConnectFacts) -> Entry {
         stages: vec![stage],
         verdict,
         findings: Vec::new(),
+        beside: Beside::default(),
     }
 }
 
@@ -56,6 +59,7 @@ fn silence() -> ConnectFacts {
         error: None,
         icmp: None,
         timeout_ms: 4_000,
+        origin: None,
     }
 }
 
@@ -85,7 +89,8 @@ fn inspected() -> Entry {
         first_bytes: String::new(),
         error: None,
     };
-    let facts = BindFacts { answer: None, broken: Some(broken), timeout_ms: 4_000 };
+    let facts =
+        BindFacts { answer: None, broken: Some(broken), retransmissions: None, timeout_ms: 4_000 };
     entry.verdict = judge::bind(&endpoint, &facts);
     entry.stages.push(StageReport {
         stage: Stage::Bind,

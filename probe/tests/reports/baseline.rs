@@ -20,11 +20,11 @@ fn snapshot(value: &Value) -> Snapshot {
     Snapshot::parse(value.to_string().as_bytes()).unwrap()
 }
 
-/// The changes from `before` to the same after `change`, as (what, subject, before, now, direction).
-fn changes_after(
-    before: &Value,
-    change: impl FnOnce(&mut Value),
-) -> Vec<(What, String, Option<String>, Option<String>, Direction)> {
+/// A change as (what, subject, before, now, direction).
+type Said = (What, String, Option<String>, Option<String>, Direction);
+
+/// The changes from `before` to the same after `change`.
+fn changes_after(before: &Value, change: impl FnOnce(&mut Value)) -> Vec<Said> {
     let mut now = before.clone();
     change(&mut now);
     let changes = compare(&snapshot(before), &snapshot(&now));

@@ -10,7 +10,7 @@ use super::{Call, CloseReason, Config, Event, Refusal, TimeoutReason};
 use crate::limits::TRANSMIT_BACKLOG_MAX;
 use crate::rpc::{
     BindNak, BindNakReason, Body, Fault, Frame, Header, Packet, PfcFlags, Response, Status,
-    next_frame,
+    SyntaxId, next_frame,
 };
 use crate::time::Instant;
 use crate::transmit::{Transmit, empty, fragments};
@@ -253,12 +253,34 @@ impl Connection {
         }
     }
 
+    /// Changes what this connection offers, before the bind that [`Event::Bind`] reported is
+    /// answered or at any later time: the interface, and the transfer syntaxes for it.
+    pub fn offer(&mut self, interface: SyntaxId, ndr32: bool, ndr64: bool) {
+        self.config = Config { interface, ndr32, ndr64, ..self.config };
+    }
+
     /// Answers an open call. The answer to an abandoned or unknown call is dropped.
     ///
     /// # Errors
     /// [`Misuse`] when the stub is larger than any client takes; the call is then still open.
     pub fn respond(&mut self, call_id: u32, stub: &[u8]) -> Result<(), Misuse> {
-        let fragments = fragments(stub, usize::from(self.max_xmit_frag), Response::STUB_OFFSET)?;
+        self.respond_in_fragments(call_id, stub, usize::MAX)
+    }
+
+    /// As [`respond`](Self::respond), with at most `stub_bytes` of the stub in each fragment: in
+    /// steps of 16, and never more than the client takes.
+    ///
+    /// # Errors
+    /// As [`respond`](Self::respond).
+    pub fn respond_in_fragments(
+        &mut self,
+        call_id: u32,
+        stub: &[u8],
+        stub_bytes: usize,
+    ) -> Result<(), Misuse> {
+        let fragment_max =
+            usize::from(self.max_xmit_frag).min(Response::STUB_OFFSET.saturating_add(stub_bytes));
+        let fragments = fragments(stub, fragment_max, Response::STUB_OFFSET)?;
         let Some(answered) = self.open.take(call_id) else {
             return Ok(());
         };
@@ -285,6 +307,19 @@ impl Connection {
             self.last_activity = self.now;
             if answered.wanted && self.phase != Phase::Closing {
                 self.queue_fault(call_id, answered.context_id, status, PfcFlags::default());
+            }
+        }
+    }
+
+    /// Refuses an open call because there is no such operation, as the machine itself does where
+    /// it does not show such calls; the connection goes on.
+    pub fn refuse_operation(&mut self, call_id: u32) {
+        if let Some(answered) = self.open.take(call_id) {
+            self.last_activity = self.now;
+            if answered.wanted && self.phase != Phase::Closing {
+                let status = Status::OP_RANGE_ERROR;
+                let extra = PfcFlags::DID_NOT_EXECUTE;
+                self.queue_fault(call_id, answered.context_id, status, extra);
             }
         }
     }

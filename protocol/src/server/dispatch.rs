@@ -340,7 +340,7 @@ impl Connection {
         let Some(transfer_syntax) = self.contexts.transfer_syntax(context_id) else {
             return self.refuse_call(header.call_id, 0, Status::UNKNOWN_INTERFACE);
         };
-        if opnum >= self.config.operations {
+        if opnum >= self.config.operations && !self.config.shows_unknown_operations {
             return self.refuse_call(header.call_id, context_id, Status::OP_RANGE_ERROR);
         }
         self.open.add(header.call_id, context_id);

@@ -53,6 +53,11 @@ pub struct Config {
     pub interface: SyntaxId,
     /// Operations of the interface: numbers from 0 below this one exist.
     pub operations: u16,
+    /// Whether calls of operations that do not exist are shown to the caller too, which answers
+    /// them with [`Connection::refuse_operation`]; otherwise the machine refuses them by itself.
+    pub shows_unknown_operations: bool,
+    /// Whether NDR32 is accepted, as every RPC runtime does.
+    pub ndr32: bool,
     /// Whether NDR64 is offered, and then preferred, as a 64-bit Windows host does.
     pub ndr64: bool,
     /// Longest wait for the next PDU of a quiet connection.
@@ -97,7 +102,7 @@ pub struct Call<'a> {
     pub call_id: u32,
     /// The presentation context it came on.
     pub context_id: u16,
-    /// Operation number, below [`Config::operations`].
+    /// Operation number, below [`Config::operations`] unless unknown ones are shown.
     pub opnum: u16,
     /// Transfer syntax of the context: NDR32 or NDR64.
     pub transfer_syntax: SyntaxId,
@@ -171,6 +176,8 @@ impl Config {
             port,
             interface: SyntaxId::KMS,
             operations: 1,
+            shows_unknown_operations: false,
+            ndr32: true,
             ndr64: true,
             idle_timeout: Duration::from_secs(30),
             request_timeout: Duration::from_secs(10),

@@ -53,14 +53,14 @@ impl Contexts {
     ) -> Result<Negotiated, Violation> {
         let mut results = initial_results(offered, features)?;
         let mut added = false;
-        let preferences = if config.ndr64 { &[true, false][..] } else { &[false][..] };
         let mut accepted = false;
-        for &ndr64 in preferences {
+        for ndr64 in [true, false] {
+            let offered_here = if ndr64 { config.ndr64 } else { config.ndr32 };
             for (element, result) in offered.iter().zip(&mut results) {
                 if is_settled(*result) {
                     continue;
                 }
-                let outcome = self.consider(config, &element, ndr64, accepted)?;
+                let outcome = self.consider(config, &element, ndr64, accepted || !offered_here)?;
                 added |= outcome == Outcome::Added;
                 *result = outcome.result(ndr64);
                 accepted |= result.result == ContextResult::ACCEPTANCE;

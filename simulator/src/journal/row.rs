@@ -129,6 +129,8 @@ kinds! {
         Unreadable = "unreadable",
         /// A stub whose lengths contradict each other.
         BadStub = "bad-stub",
+        /// A fault rule took the host's place.
+        Withheld = "withheld",
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use kms_protocol::limits::{CONNECTION_BUFFER_MAX, OPEN_CALLS_MAX};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::clock::Clock;
+use crate::fault::FaultSet;
 use crate::journal::JournalConfig;
 use crate::model::HostPolicy;
 
@@ -29,10 +31,12 @@ pub struct ServeConfig {
     pub policy: HostPolicy,
     /// Made-up clients that the host knows at the start, by application.
     pub initial_counts: Vec<(Guid, u32)>,
-    /// The host's clock.
+    /// How the host's clock goes at the start.
     pub clock: Clock,
     /// Where requests and answers are recorded and the table of clients is restored from.
     pub journal: Option<JournalConfig>,
+    /// The fault rules. Several servers may share them.
+    pub faults: Arc<FaultSet>,
     /// Seeds the initialisation vectors and nonces of the answers.
     pub seed: u64,
     /// What a server may use.
@@ -72,6 +76,7 @@ impl Default for ServeConfig {
             initial_counts: Vec::new(),
             clock: Clock::REAL,
             journal: None,
+            faults: Arc::default(),
             seed: 0,
             limits: Limits::default(),
         }

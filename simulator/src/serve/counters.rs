@@ -37,6 +37,8 @@ counters! {
     requests_accepted,
     /// Requests that did not verify under the lab's key.
     foreign_keys,
+    /// Events that a fault rule struck.
+    faults,
     /// Peers that broke the protocol or a bound of time or memory.
     peers_refused,
 }

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 /// A socket for each worker, all listening on `address`; the kernel spreads connections over them.
 ///
@@ -23,13 +23,28 @@ pub(super) fn listen(
         let first = bind(address, false)?;
         let bound = first.local_addr()?.as_socket().unwrap_or(address);
         first.set_reuse_port(true)?;
-        let mut listeners = vec![TcpListener::from(first)];
-        for _ in 1..workers.get() {
-            listeners.push(bind(bound, true)?.into());
+        // A socket that stops listening keeps its port only if it was bound to that very port.
+        let keeps_port = address.port() != 0;
+        let others = workers.get() - usize::from(keeps_port);
+        let mut listeners: Vec<TcpListener> =
+            (0..others).map(|_| bind(bound, true).map(Into::into)).collect::<io::Result<_>>()?;
+        if keeps_port {
+            listeners.push(first.into());
         }
         Ok(listeners)
     };
     attempt().map_err(|error| ListenError { address, error })
+}
+
+/// Lets the kernel refuse connections to `listener`: a SYN is answered with RST, and so is whoever
+/// waits to be accepted. The port stays taken.
+pub(super) fn stop_listening(listener: &TcpListener) -> io::Result<()> {
+    SockRef::from(listener).shutdown(std::net::Shutdown::Read)
+}
+
+/// Listens again after [`stop_listening`].
+pub(super) fn listen_again(listener: &TcpListener) -> io::Result<()> {
+    SockRef::from(listener).listen(BACKLOG)
 }
 
 fn bind(address: SocketAddr, share_port: bool) -> io::Result<Socket> {
@@ -101,6 +116,23 @@ mod tests {
             (0..200).map(|_| TcpStream::connect(address).unwrap()).collect();
         for listener in &listeners {
             assert!(listener.accept().is_ok(), "every socket gets its share");
+        }
+    }
+
+    #[test]
+    fn a_listener_that_stops_is_refused_by_the_kernel_and_keeps_its_port() {
+        for workers in [workers(1), workers(2)] {
+            let listeners = listen(LOOPBACK, workers).unwrap();
+            let address = listeners[0].local_addr().unwrap();
+            for _ in 0..3 {
+                listeners.iter().for_each(|listener| stop_listening(listener).unwrap());
+                let refused = TcpStream::connect(address).unwrap_err();
+                assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+                assert!(listen(address, workers).is_err(), "the port is still taken");
+                listeners.iter().for_each(|listener| listen_again(listener).unwrap());
+                assert_eq!(listeners[0].local_addr().unwrap(), address);
+                TcpStream::connect(address).unwrap();
+            }
         }
     }
 

@@ -5,6 +5,7 @@
 //!   └── Worker (one thread, one runtime, one listener per address) ── Scratch: buffers, RNG
 //!         └── Session (one connection) ── the protocol's state machine
 //!               └── exchange::handle: one call in, one answer and one record out
+//!               └── Outbox: in place of the machine's queue once a fault has touched the connection
 //! ```
 //!
 //! Everything is bound before anything starts. All bounds are in [`Limits`].
@@ -13,16 +14,18 @@ mod admission;
 mod clock;
 pub mod config;
 mod counters;
+mod disturbance;
 pub mod exchange;
 mod groups;
 mod listener;
+mod outbox;
 mod record;
 mod report;
 mod server;
 mod session;
 mod worker;
 
-pub use clock::Clock;
+pub use clock::{BadRate, Change, Clock, HostClock, Rate, Shift, machine_time};
 pub use config::{Limits, ServeConfig};
 pub use counters::Totals;
 pub use server::Server;

@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 use std::net::SocketAddr;
 
+use kms_protocol::kms::Hresult;
 use kms_protocol::server::{CloseReason, Refusal};
 
 use super::exchange::{Outcome, Record};
-use crate::journal::{AnswerRow, Event, EventKind, Exchange, OutcomeKind, Subject};
+use crate::fault::{Applied, Stage};
+use crate::journal::{AnswerRow, Event, EventKind, Exchange, FaultApplied, OutcomeKind, Subject};
 
 /// A call and its answer.
 pub(super) fn exchange(record: &Record, peer: SocketAddr) -> Subject {
@@ -23,7 +25,11 @@ pub(super) fn exchange(record: &Record, peer: SocketAddr) -> Subject {
         Outcome::Unreadable(error) if error.is_foreign_key() => (OutcomeKind::ForeignKey, None),
         Outcome::Unreadable(_) => (OutcomeKind::Unreadable, None),
         Outcome::BadStub(_) => (OutcomeKind::BadStub, None),
+        Outcome::Withheld => (OutcomeKind::Withheld, None),
     };
+    let answer = answer
+        .filter(|_| record.sent.hresult == Some(Hresult::OK))
+        .map(|answer| AnswerRow { count: record.sent.count.unwrap_or(answer.count), ..answer });
     let reason = match &record.outcome {
         Outcome::Accepted(_) => None,
         Outcome::Refused(refusal) => Some(Cow::Borrowed(refusal.reason())),
@@ -35,11 +41,22 @@ pub(super) fn exchange(record: &Record, peer: SocketAddr) -> Subject {
         outcome,
         reason,
         request: record.request.clone(),
-        hresult: record.outcome.hresult().map(|hresult| hresult.0),
+        hresult: record.sent.hresult.map(|hresult| hresult.0),
         answer,
         counted: matches!(record.outcome, Outcome::Accepted(_)),
-        fault: None,
+        fault: record.faults.last().map(applied),
     }))
+}
+
+/// A fault that struck outside a request.
+pub(super) fn fault(fault: &Applied, stage: Stage, peer: SocketAddr) -> Subject {
+    let detail = format!("at {stage}");
+    let kind = EventKind::FaultApplied;
+    Subject::Event(Event { kind, peer: Some(peer), detail, fault: Some(applied(fault)) })
+}
+
+fn applied(fault: &Applied) -> FaultApplied {
+    FaultApplied { rule: fault.rule.to_string(), kind: fault.kind.to_string() }
 }
 
 /// A PDU that the protocol machine refused.

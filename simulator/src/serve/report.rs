@@ -24,9 +24,10 @@ pub(super) fn exchange(counters: &Counters, record: &Record, peer: SocketAddr, s
     };
     let elapsed_us = || u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     let (outcome, request) = match (&record.outcome, &record.request) {
-        (outcome @ (Outcome::Accepted(_) | Outcome::Refused(_)), Some(request)) => {
-            (outcome, request)
-        }
+        (
+            outcome @ (Outcome::Accepted(_) | Outcome::Refused(_) | Outcome::Withheld),
+            Some(request),
+        ) => (outcome, request),
         (outcome, _) => {
             if outcome.is_foreign_key() {
                 counters.foreign_keys.increment();
@@ -51,6 +52,7 @@ pub(super) fn exchange(counters: &Counters, record: &Record, peer: SocketAddr, s
     if !enabled!(Level::INFO) {
         return;
     }
+    let fault = record.faults.last().map(display);
     let reason = count.is_none().then(|| display(outcome));
     info!(
         product = product_name(request),
@@ -60,6 +62,7 @@ pub(super) fn exchange(counters: &Counters, record: &Record, peer: SocketAddr, s
         n_policy = request.n_policy,
         result = %Code(outcome.hresult().unwrap_or(Hresult::OK)),
         reason,
+        fault,
         client_time = %request.client_time,
         license_status = request.license_status.0,
         vm = request.vm_info != 0,

@@ -11,15 +11,16 @@ use kms_protocol::kms::crypto::LabKeys;
 use kms_protocol::server::Config;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
-use tracing::error;
+use tracing::{error, info};
 
 use super::admission::{Admission, ByteBudget};
-use super::clock::Clock;
+use super::clock::{Change, HostClock};
 use super::config::{Limits, ServeConfig};
 use super::counters::Totals;
 use super::groups::AssociationGroups;
 use super::listener::listen;
 use super::worker::Worker;
+use crate::fault::FaultSet;
 use crate::journal::{Event, EventKind, LiveRows, OpenJournal, Place, Recorder, Subject};
 use crate::model::{ClientTable, Decision, Host, Query};
 
@@ -35,7 +36,8 @@ pub struct Server {
 /// What all workers of a server share.
 pub(super) struct Shared {
     pub(super) keys: LabKeys,
-    pub(super) clock: Clock,
+    pub(super) clock: Arc<HostClock>,
+    pub(super) faults: Arc<FaultSet>,
     pub(super) seed: u64,
     pub(super) limits: Limits,
     pub(super) groups: AssociationGroups,
@@ -116,6 +118,27 @@ impl Server {
         self.shared.admission.open()
     }
 
+    /// The fault rules, which can be changed while the server runs.
+    #[must_use]
+    pub fn faults(&self) -> &Arc<FaultSet> {
+        &self.shared.faults
+    }
+
+    /// Changes the host's clock while the server runs, which is logged and recorded; tells what it
+    /// shows then.
+    pub fn change_clock(&self, change: Change) -> FileTime {
+        let shown = self.shared.clock.change(change);
+        info!(%shown, "clock {change}");
+        self.shared.record_event(EventKind::ClockChanged, &change.to_string());
+        shown
+    }
+
+    /// The host's clock: what it shows, and how it goes.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<HostClock> {
+        &self.shared.clock
+    }
+
     /// The count of `app_id` now, without recording anything.
     #[must_use]
     pub fn count(&self, app_id: Guid) -> u32 {
@@ -186,16 +209,18 @@ impl std::fmt::Debug for Server {
 impl Shared {
     fn new(config: &ServeConfig) -> anyhow::Result<Self> {
         let limits = config.limits;
+        let clock = Arc::new(HostClock::new(config.clock));
         let journal = config.journal.clone().map(OpenJournal::open).transpose()?;
         let clients = journal.as_ref().map_or_else(ClientTable::default, |j| j.clients().clone());
         let mut host = Host::with_clients(config.policy, clients);
         for (app_id, clients) in &config.initial_counts {
-            host.prefill(*app_id, *clients, config.clock.now());
+            host.prefill(*app_id, *clients, clock.now());
         }
         let journal = journal.map(|journal| journal.start(host.clients().clone())).transpose()?;
         let shared = Self {
             keys: LabKeys::new(&config.lab_key),
-            clock: config.clock,
+            clock,
+            faults: Arc::clone(&config.faults),
             seed: config.seed,
             limits,
             groups: AssociationGroups::default(),
@@ -230,6 +255,7 @@ impl Shared {
             idle_timeout: self.limits.idle_timeout,
             request_timeout: self.limits.request_timeout,
             open_calls_max: self.limits.open_calls.get(),
+            shows_unknown_operations: true,
             buffer_max: self.limits.buffered_bytes_per_connection.get(),
             ..Config::new(port)
         }

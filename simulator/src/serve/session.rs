@@ -12,8 +12,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant as StdInstant};
 
-use kms_protocol::rpc::BindNakReason;
-use kms_protocol::server::{CloseReason, Config, Connection, Event, TimeoutReason};
+use kms_protocol::kms::Hresult;
+use kms_protocol::limits::TRANSMIT_BACKLOG_MAX;
+use kms_protocol::rpc::{BindNakReason, Status, SyntaxId};
+use kms_protocol::server::{Call, CloseReason, Config, Connection, Event, Refusal, TimeoutReason};
 use kms_protocol::time::Instant;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -21,9 +23,12 @@ use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
 use super::admission::Place;
-use super::exchange::{Answer, handle};
-use super::worker::{Scratch, Worker};
+use super::disturbance::{Disturbance, strike_outside};
+use super::exchange::{Answer, handle, refuse};
+use super::outbox::{Due, Outbox};
+use super::worker::{Scratch, Worker, break_off};
 use super::{record, report};
+use crate::fault::{Action, Hit, Stage};
 use crate::journal::Leave;
 
 /// One connection, from its acceptance to its end.
@@ -38,6 +43,8 @@ pub(super) struct Session {
     stuck_since: Option<Instant>,
     /// The row that the answers wait for.
     unsettled: Option<u64>,
+    /// Where a fault has touched the connection: what it still has to send.
+    outbox: Option<Box<Outbox>>,
     /// Everything is sent and this side is shut; waiting for the peer to read it.
     lingering: bool,
     _place: Place,
@@ -54,6 +61,19 @@ enum End {
     WriteTimeout,
     /// The journal cannot be written, and nothing may be answered without it.
     NotRecorded,
+    /// A fault broke the connection.
+    Fault,
+}
+
+/// How far writing came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Written {
+    /// As far as it can for now.
+    Enough,
+    /// A fault closes this side.
+    Close,
+    /// A fault breaks the connection.
+    Reset,
 }
 
 impl Session {
@@ -63,6 +83,7 @@ impl Session {
         peer: SocketAddr,
         config: Config,
         place: Place,
+        outbox: Option<Box<Outbox>>,
     ) -> Self {
         worker.session_began();
         let connection = Connection::new(config, worker.now());
@@ -74,6 +95,7 @@ impl Session {
             held_bytes: 0,
             stuck_since: None,
             unsettled: None,
+            outbox,
             lingering: false,
             _place: place,
         }
@@ -110,21 +132,30 @@ impl Session {
                 }
                 Leave::Never => return Poll::Ready(End::NotRecorded),
             }
-            if let Err(error) = self.write(cx) {
-                return Poll::Ready(End::Broken(error.kind()));
+            match self.write(cx) {
+                Ok(Written::Enough) => {}
+                Ok(Written::Close) => {
+                    self.begin_linger(cx, timer.as_mut());
+                    continue;
+                }
+                Ok(Written::Reset) => {
+                    break_off(&self.stream);
+                    return Poll::Ready(End::Fault);
+                }
+                Err(error) => return Poll::Ready(End::Broken(error.kind())),
             }
             if !self.account() {
                 self.connection.refuse_overload();
                 continue;
             }
-            if self.connection.is_closed() {
+            if self.connection.is_closed() && self.outbox_is_empty() {
                 if !leaves_input_unread(self.connection.close_reason()) {
                     return Poll::Ready(End::Closed);
                 }
                 self.begin_linger(cx, timer.as_mut());
                 continue;
             }
-            if self.connection.wants_input() {
+            if self.connection.wants_input() && self.may_read() {
                 if !self.worker.shared.recorder.has_room() {
                     self.worker.wait_for_journal(cx);
                     return Poll::Pending;
@@ -149,7 +180,10 @@ impl Session {
     }
 
     /// Writes as much of the answers as the socket takes.
-    fn write(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+    fn write(&mut self, cx: &mut Context<'_>) -> io::Result<Written> {
+        if self.outbox.is_some() {
+            return self.write_outbox(cx);
+        }
         while !self.connection.poll_transmit().is_empty() {
             match Pin::new(&mut self.stream).poll_write(cx, self.connection.poll_transmit()) {
                 Poll::Ready(Ok(count)) => {
@@ -159,16 +193,54 @@ impl Session {
                 Poll::Ready(Err(error)) => return Err(error),
                 Poll::Pending => {
                     self.stuck_since.get_or_insert_with(|| self.worker.now());
-                    return Ok(());
+                    return Ok(Written::Enough);
                 }
             }
         }
-        Ok(())
+        Ok(Written::Enough)
+    }
+
+    /// The same for a connection that a fault has touched.
+    fn write_outbox(&mut self, cx: &mut Context<'_>) -> io::Result<Written> {
+        let Self { worker, stream, connection, outbox: Some(outbox), stuck_since, .. } = self
+        else {
+            return Ok(Written::Enough);
+        };
+        outbox.collect(connection);
+        loop {
+            match outbox.due(worker.now()) {
+                Due::Nothing | Due::Later(_) => return Ok(Written::Enough),
+                Due::Close => return Ok(Written::Close),
+                Due::Reset => return Ok(Written::Reset),
+                Due::Bytes(bytes) => match Pin::new(&mut *stream).poll_write(cx, bytes)? {
+                    Poll::Ready(count) => {
+                        outbox.sent(count);
+                        *stuck_since = None;
+                    }
+                    Poll::Pending => {
+                        stuck_since.get_or_insert_with(|| worker.now());
+                        return Ok(Written::Enough);
+                    }
+                },
+            }
+        }
+    }
+
+    fn outbox_is_empty(&self) -> bool {
+        self.outbox.as_ref().is_none_or(|outbox| outbox.is_empty())
+    }
+
+    /// Whether a fault lets the connection read on.
+    fn may_read(&mut self) -> bool {
+        let now = self.worker.now();
+        self.outbox
+            .as_mut()
+            .is_none_or(|outbox| outbox.may_read(now) && outbox.held() < TRANSMIT_BACKLOG_MAX)
     }
 
     /// Reads once and answers what has come.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { worker, stream, connection, peer, .. } = self;
+        let Self { worker, stream, connection, peer, outbox, .. } = self;
         let mut scratch = worker.scratch();
         let mut buffer = ReadBuf::new(&mut scratch.input);
         ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
@@ -179,7 +251,7 @@ impl Session {
         } else {
             connection.handle_input(now, buffer.filled());
         }
-        let last_row = answer_events(worker, connection, *peer, &mut scratch, started);
+        let last_row = answer_events(worker, connection, outbox, *peer, &mut scratch, started);
         self.unsettled = last_row.or(self.unsettled);
         Poll::Ready(Ok(()))
     }
@@ -196,7 +268,8 @@ impl Session {
 
     /// Charges what the connection holds to the server's byte budget; false when it is exhausted.
     fn account(&mut self) -> bool {
-        let wanted = self.connection.buffered_bytes();
+        let wanted = self.connection.buffered_bytes()
+            + self.outbox.as_ref().map_or(0, |outbox| outbox.held());
         if wanted == self.held_bytes || self.connection.is_closing() {
             return true;
         }
@@ -215,6 +288,7 @@ impl Session {
         };
         matches!(self.connection.poll_timeout(), Some((_, TimeoutReason::Idle)))
             && self.connection.poll_transmit().is_empty()
+            && self.outbox_is_empty()
             && !unread()
     }
 
@@ -237,10 +311,10 @@ impl Session {
     fn deadline(&self, worker: &Worker) -> tokio::time::Instant {
         let of_machine = self.connection.poll_timeout().map(|(deadline, _)| deadline);
         let of_writing = self.stuck_since.map(|since| self.write_deadline(since));
-        match (of_machine, of_writing) {
-            (Some(a), Some(b)) => worker.runtime_instant(a.min(b)),
-            (Some(deadline), None) | (None, Some(deadline)) => worker.runtime_instant(deadline),
-            (None, None) => tokio::time::Instant::now() + FAR_FUTURE,
+        let of_fault = self.outbox.as_ref().and_then(|outbox| outbox.deadline());
+        match [of_machine, of_writing, of_fault].into_iter().flatten().min() {
+            Some(deadline) => worker.runtime_instant(deadline),
+            None => tokio::time::Instant::now() + FAR_FUTURE,
         }
     }
 
@@ -285,6 +359,7 @@ impl Session {
             End::NotRecorded => report::not_recorded(self.peer),
             End::Broken(error) => report::broken(error, self.peer),
             End::WriteTimeout => report::stuck(&self.worker.counters, self.peer),
+            End::Fault => {} // logged when it struck
         }
     }
 }
@@ -308,50 +383,152 @@ const fn leaves_input_unread(reason: Option<CloseReason>) -> bool {
 fn answer_events(
     worker: &Worker,
     connection: &mut Connection,
+    outbox: &mut Option<Box<Outbox>>,
     peer: SocketAddr,
     scratch: &mut Scratch,
     started: StdInstant,
 ) -> Option<u64> {
-    let (shared, mut last_row) = (&worker.shared, None);
+    let mut last_row = None;
     while let Some(event) = connection.poll_event() {
         match event {
-            Event::Bind { assoc_group_id } => answer_bind(worker, connection, assoc_group_id),
+            Event::Bind { assoc_group_id } => {
+                let hit = strike_outside(worker, Stage::Bind, peer);
+                answer_bind(worker, connection, outbox, assoc_group_id, hit);
+            }
             Event::Call(call) => {
                 let call_id = call.call_id;
-                let mut decided = None;
-                let decide = |query: &_| {
-                    let taken = shared.decide(query);
-                    decided = taken.place.map(|place| (place, taken.host_time));
-                    taken.decision
-                };
-                let Scratch { rng, output, .. } = scratch;
-                let (answer, record) = handle(&shared.keys, &call, decide, rng, output);
-                match answer {
-                    Answer::Response(len) => {
-                        let stub = output.get(..len).unwrap_or_default();
-                        // Never larger than a client takes: see ANSWER_LEN_MAX.
-                        connection.respond(call_id, stub).ok();
+                let mut disturbance = Disturbance::new(worker, peer, call.opnum);
+                let answer = match call.opnum {
+                    0 => {
+                        let (answer, row) =
+                            answer_kms(worker, &call, &mut disturbance, scratch, peer, started);
+                        last_row = row;
+                        Some(answer)
                     }
-                    Answer::Fault(status) => connection.fault(call_id, status),
-                }
-                report::exchange(&worker.counters, &record, peer, started);
-                let recorder = &shared.recorder;
-                let undecided = || recorder.place().map(|place| (place, shared.clock.now()));
-                last_row = decided.or_else(undecided).map(|(place, host_time)| {
-                    recorder.record(place, host_time, record::exchange(&record, peer))
-                });
+                    _ => answer_unknown(worker, &call, &mut disturbance, scratch, peer),
+                };
+                send_answer(connection, outbox, call_id, answer, disturbance.hit, scratch);
             }
             Event::Cancelled { .. } | Event::Orphaned { .. } => {}
-            Event::Refused(refusal) => {
-                report::refusal(&worker.counters, refusal, peer);
-                shared.recorder.record_now(shared.clock.now(), || record::refusal(refusal, peer));
-            }
+            Event::Refused(refusal) => refused(worker, refusal, peer),
         }
     }
     last_row
 }
 
-fn answer_bind(worker: &Worker, connection: &mut Connection, wanted: u32) {
+/// The host's answer to a KMS request, and the number of the row that it waits for.
+fn answer_kms(
+    worker: &Worker,
+    call: &Call<'_>,
+    disturbance: &mut Disturbance<'_>,
+    scratch: &mut Scratch,
+    peer: SocketAddr,
+    started: StdInstant,
+) -> (Answer, Option<u64>) {
+    let shared = &worker.shared;
+    let mut decided = None;
+    let decide = |query: &_| {
+        let taken = shared.decide(query);
+        decided = taken.place.map(|place| (place, taken.host_time));
+        taken.decision
+    };
+    let Scratch { rng, output, .. } = scratch;
+    let (answer, mut record) = handle(&shared.keys, call, decide, disturbance, rng, output);
+    record.faults = std::mem::take(&mut disturbance.struck);
+    report::exchange(&worker.counters, &record, peer, started);
+    let recorder = &shared.recorder;
+    let undecided = || recorder.place().map(|place| (place, shared.clock.now()));
+    let row = decided.or_else(undecided).map(|(place, host_time)| {
+        recorder.record(place, host_time, record::exchange(&record, peer))
+    });
+    (answer, row)
+}
+
+/// What to say to a call of an operation that does not exist: `None`, unless a fault says
+/// something else, is the refusal that an RPC runtime gives.
+fn answer_unknown(
+    worker: &Worker,
+    call: &Call<'_>,
+    disturbance: &mut Disturbance<'_>,
+    scratch: &mut Scratch,
+    peer: SocketAddr,
+) -> Option<Answer> {
+    let answer = match disturbance.ask(Stage::Request, None, false) {
+        Some(Action::RpcFault { status }) => return Some(Answer::Fault(status)),
+        Some(Action::Execute) => {
+            Some(refuse(Hresult::INVALID_DATA, call.transfer_syntax, &mut scratch.output))
+        }
+        Some(_) => return None, // not sent
+        None => None,
+    };
+    let answer = match disturbance.ask(Stage::Response, None, false) {
+        Some(Action::RpcFault { status }) => Some(Answer::Fault(status)),
+        _ => answer,
+    };
+    if disturbance.hit.is_none() {
+        let refusal = Refusal::Call { call_id: call.call_id, status: Status::OP_RANGE_ERROR };
+        refused(worker, refusal, peer);
+    }
+    answer
+}
+
+/// Counts, logs and records what was refused on behalf of the protocol.
+fn refused(worker: &Worker, refusal: Refusal, peer: SocketAddr) {
+    report::refusal(&worker.counters, refusal, peer);
+    let shared = &worker.shared;
+    shared.recorder.record_now(shared.clock.now(), || record::refusal(refusal, peer));
+}
+
+/// Queues the answer, as `hit` spoils it.
+fn send_answer(
+    connection: &mut Connection,
+    outbox: &mut Option<Box<Outbox>>,
+    call_id: u32,
+    answer: Option<Answer>,
+    hit: Option<Hit>,
+    scratch: &Scratch,
+) {
+    if hit.is_some() {
+        outbox.get_or_insert_default().collect(connection);
+    }
+    match answer {
+        Some(Answer::Response(len)) => {
+            let stub = scratch.output.get(..len).unwrap_or_default();
+            let stub_bytes = match &hit {
+                Some(Hit { action: Action::Split { bytes }, .. }) => usize::from(*bytes),
+                _ => usize::MAX,
+            };
+            // Never larger than a client takes: see ANSWER_LEN_MAX.
+            connection.respond_in_fragments(call_id, stub, stub_bytes).ok();
+        }
+        Some(Answer::Fault(status)) => connection.fault(call_id, status),
+        None => connection.refuse_operation(call_id),
+    }
+    if let (Some(hit), Some(outbox)) = (hit, outbox) {
+        outbox.collect_struck(connection, hit);
+    }
+}
+
+fn answer_bind(
+    worker: &Worker,
+    connection: &mut Connection,
+    outbox: &mut Option<Box<Outbox>>,
+    wanted: u32,
+    hit: Option<Hit>,
+) {
+    match hit.as_ref().map(|hit| &hit.action) {
+        None => {}
+        Some(Action::BindNak { reason }) => return connection.refuse_bind(*reason),
+        Some(Action::RejectInterface) => connection.offer(SyntaxId::ZERO, true, true),
+        Some(Action::RejectSyntax { ndr32, ndr64 }) => {
+            connection.offer(SyntaxId::KMS, !ndr32, !ndr64);
+        }
+        Some(_) => {
+            let outbox = outbox.get_or_insert_default();
+            outbox.collect(connection);
+            hit.into_iter().for_each(|hit| outbox.strike_bind(hit));
+        }
+    }
     let groups = &worker.shared.groups;
     match wanted {
         0 => match groups.open() {

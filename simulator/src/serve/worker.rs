@@ -11,6 +11,7 @@ use kms_protocol::server::Config;
 use kms_protocol::time::Instant;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, watch};
@@ -19,9 +20,13 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
 use super::counters::Counters;
+use super::disturbance::strike_outside;
 use super::exchange::ANSWER_LEN_MAX;
+use super::listener::{listen_again, stop_listening};
+use super::outbox::Outbox;
 use super::server::Shared;
 use super::session::Session;
+use crate::fault::{Action, Hit, Stage};
 use crate::journal::Journal;
 
 /// What the connections of one thread have in common.
@@ -77,9 +82,8 @@ impl Worker {
         }
         let mut accepting = JoinSet::new();
         for listener in listeners {
-            let port = listener.local_addr()?.port();
-            let listener = tokio::net::TcpListener::from_std(listener)?;
-            accepting.spawn(Arc::clone(&self).accept(listener, port));
+            let config = self.shared.connection_config(listener.local_addr()?.port());
+            accepting.spawn(Arc::clone(&self).listen(listener, config));
         }
         // An error means that the server is gone, which is a stop as well.
         stop.wait_for(|stop| *stop).await.ok();
@@ -105,8 +109,33 @@ impl Worker {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn accept(self: Arc<Self>, listener: tokio::net::TcpListener, port: u16) {
-        let config = self.shared.connection_config(port);
+    /// Accepts on `socket`, but while a fault rule says that nothing listens.
+    async fn listen(self: Arc<Self>, socket: TcpListener, config: Config) {
+        let mut refusing = self.shared.faults.refusing();
+        loop {
+            let phase = async {
+                if *refusing.borrow_and_update() {
+                    stop_listening(&socket)?;
+                    refusing.wait_for(|refusing| !*refusing).await.ok();
+                    listen_again(&socket)?;
+                }
+                // A copy of the descriptor: dropped, it leaves the event queue, not the port.
+                let listener = tokio::net::TcpListener::from_std(socket.try_clone()?)?;
+                tokio::select! {
+                    () = self.accept(&listener, config) => {}
+                    _refusing = refusing.wait_for(|refusing| *refusing) => {}
+                }
+                io::Result::Ok(())
+            };
+            if let Err(error) = phase.await {
+                self.counters.accept_errors.increment();
+                warn!(%error, "cannot listen: trying again");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+
+    async fn accept(self: &Arc<Self>, listener: &tokio::net::TcpListener, config: Config) {
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => self.admit(stream, peer, config),
@@ -124,8 +153,17 @@ impl Worker {
         match self.shared.admission.admit(peer.ip()) {
             Ok(place) => {
                 self.counters.connections.increment();
+                let hit = strike_outside(self, Stage::Accept, peer);
+                let outbox = match hit {
+                    None => None,
+                    Some(Hit { action: Action::Close { .. }, .. }) => return,
+                    Some(Hit { action: Action::Refuse | Action::Reset { .. }, .. }) => {
+                        return break_off(&stream);
+                    }
+                    Some(hit) => Some(Box::new(Outbox::of_accepted(hit, self.now()))),
+                };
                 let worker = Arc::clone(self);
-                let mut session = Session::new(worker, stream, peer, config, place);
+                let mut session = Session::new(worker, stream, peer, config, place, outbox);
                 tokio::spawn(async move { session.run().await });
             }
             Err(full) => {
@@ -187,6 +225,12 @@ impl Worker {
             self.last_session_ended.notify_one();
         }
     }
+}
+
+/// Lets the connection end in RST when it is dropped, and forgets what it had to send.
+pub(super) fn break_off(stream: &TcpStream) {
+    // Fails on a connection that the peer has broken already.
+    SockRef::from(stream).set_linger(Some(Duration::ZERO)).ok();
 }
 
 /// Whether only the connection that was to be accepted is lost, not the ability to accept.

@@ -16,7 +16,8 @@ mod response;
 
 pub use request::{OpenRequest, RequestError, open_request, request_len, seal_request};
 pub use response::{
-    OpenResponse, RESPONSE_LEN_MAX, ResponseError, open_response, response_len, seal_response,
+    Flaw, OpenResponse, RESPONSE_LEN_MAX, ResponseError, open_response, response_len,
+    seal_flawed_response, seal_response,
 };
 
 use super::Version;

@@ -83,6 +83,19 @@ impl ResponseError {
     }
 }
 
+/// A check value that is wrong on purpose, so that clients can be seen to notice. One bit of it is
+/// turned over; where the version has no such value, nothing is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Flaw {
+    /// Version 4.0: the CMAC.
+    Mac,
+    /// Versions 5.0 and 6.0: the hash over nonce and request IV. In 6.0 the HMAC covers the wrong
+    /// hash and verifies.
+    Hash,
+    /// Version 6.0: the HMAC.
+    Hmac,
+}
+
 /// Length of every response of `version` that this crate seals, in bytes: 160, 228 or 260.
 #[must_use]
 pub const fn response_len(version: Version) -> usize {
@@ -105,7 +118,23 @@ pub fn seal_response(
     nonce: &[u8; 16],
     out: &mut [u8],
 ) -> Result<usize, Misuse> {
-    seal_with(keys, response, &Epid::LAB, Nonces { request_iv, iv, nonce }, out)
+    seal_with(keys, response, &Epid::LAB, Nonces { request_iv, iv, nonce }, None, out)
+}
+
+/// As [`seal_response`], with one check value wrong: what a client must refuse.
+///
+/// # Errors
+/// As [`seal_response`].
+pub fn seal_flawed_response(
+    keys: &LabKeys,
+    response: &Response,
+    request_iv: &[u8; 16],
+    iv: &[u8; 16],
+    nonce: &[u8; 16],
+    flaw: Flaw,
+    out: &mut [u8],
+) -> Result<usize, Misuse> {
+    seal_with(keys, response, &Epid::LAB, Nonces { request_iv, iv, nonce }, Some(flaw), out)
 }
 
 /// Verifies a response against the request it answers, and reads it.
@@ -154,6 +183,7 @@ fn seal_with(
     response: &Response,
     epid: &Epid,
     nonces: Nonces<'_>,
+    flaw: Option<Flaw>,
     out: &mut [u8],
 ) -> Result<usize, Misuse> {
     let out = space(out, FIELD, response_len_around(response.version, epid.wire_len()))?;
@@ -162,12 +192,15 @@ fn seal_with(
             let (base, tag) = out.split_at_mut(base_len(epid.wire_len()));
             response.write(epid, base)?;
             tag.copy_from_slice(&mac.tag(base));
+            if flaw == Some(Flaw::Mac) {
+                turn_a_bit(tag);
+            }
         }
         Protection::Cipher { cipher, hmac } => {
             let (clear, payload) = out.split_at_mut(CLEAR_LEN);
             clear.copy_from_slice(&clear_part(response.version, nonces.iv));
             let base_len = response.write(epid, payload)?;
-            let len = base_len + write_trailer(payload, base_len, hmac, nonces)?;
+            let len = base_len + write_trailer(payload, base_len, hmac, nonces, flaw)?;
             cipher.encrypt(nonces.iv, payload, len)?;
         }
     }
@@ -180,12 +213,17 @@ fn write_trailer(
     base_len: usize,
     hmac: Option<&HmacKey>,
     nonces: Nonces<'_>,
+    flaw: Option<Flaw>,
 ) -> Result<usize, Misuse> {
     let Nonces { request_iv, nonce, .. } = nonces;
     let (_, trailer) = payload.split_at_mut(base_len);
     let mut writer = Writer::new(trailer, ByteOrder::Little);
     writer.bytes("nonce", nonce)?;
-    writer.bytes("hash", &nonce_hash(nonce, request_iv))?;
+    let mut hash = nonce_hash(nonce, request_iv);
+    if flaw == Some(Flaw::Hash) {
+        turn_a_bit(&mut hash);
+    }
+    writer.bytes("hash", &hash)?;
     let Some(hmac) = hmac else {
         return Ok(writer.offset());
     };
@@ -193,8 +231,16 @@ fn write_trailer(
     writer.bytes("nonce XOR request IV", &xor(nonce, request_iv))?;
     let len = writer.offset();
     let (message, rest) = payload.split_at_mut(base_len + len);
-    Writer::new(rest, ByteOrder::Little).bytes("HMAC", &hmac.tag16(message))?;
+    let mut tag = hmac.tag16(message);
+    if flaw == Some(Flaw::Hmac) {
+        turn_a_bit(&mut tag);
+    }
+    Writer::new(rest, ByteOrder::Little).bytes("HMAC", &tag)?;
     Ok(len + BLOCK_LEN)
+}
+
+fn turn_a_bit(value: &mut [u8]) {
+    value.first_mut().into_iter().for_each(|byte| *byte ^= 1);
 }
 
 fn open_mac(mac: &MacKey, bytes: &[u8]) -> Result<OpenResponse, ResponseError> {

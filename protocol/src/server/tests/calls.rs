@@ -58,6 +58,31 @@ fn an_operation_that_does_not_exist_is_refused_and_the_connection_stays() {
 }
 
 #[test]
+fn an_unknown_operation_that_is_shown_can_be_refused_as_the_machine_does_or_answered() {
+    let config = Config { shows_unknown_operations: true, ..Config::new(1688) };
+    let mut lab = Lab::bound_with(WHOLE, config).holding();
+    assert_eq!(lab.feed(&request(2).of_operation(0xffff).pdu()), []);
+    assert!(matches!(lab.seen.last(), Some(Seen::Call { head: Call { opnum: 0xffff, .. }, .. })));
+    lab.server.refuse_operation(2);
+    assert_eq!(lab.pump(), [fault23(2, 0, Status::OP_RANGE_ERROR)]);
+    assert_eq!(lab.feed(&request(3).of_operation(1).pdu()), []);
+    assert_eq!(lab.respond(3, b"x"), [response(3, 0, b"x")]);
+    assert_eq!(lab.server.open_calls(), 0);
+    lab.echoes = true;
+    lab.assert_usable();
+}
+
+#[test]
+fn an_answer_can_be_cut_into_smaller_fragments_than_the_client_takes() {
+    for (stub_bytes, fragments) in [(16, 7), (17, 7), (48, 3), (0, 7), (usize::MAX, 1)] {
+        let mut lab = Lab::bound().holding();
+        lab.feed(&request(2).pdu());
+        lab.server.respond_in_fragments(2, &[9; 100], stub_bytes).unwrap();
+        assert_eq!(lab.pump().len(), fragments, "{stub_bytes}");
+    }
+}
+
+#[test]
 fn a_fragment_of_5840_bytes_is_taken_whatever_was_granted_and_5841_is_not() {
     let mut lab = Lab::new(Config::new(1688));
     let body = Bind { max_xmit_frag: 2048, ..bind_body(&[NDR32]) };

@@ -45,6 +45,29 @@ fn a_host_without_ndr64_takes_ndr32() {
 }
 
 #[test]
+fn a_syntax_that_is_not_offered_is_refused_and_a_change_holds_from_the_bind_on() {
+    let offered = [NDR32, NDR64, kms(2, BOTH_FEATURES)];
+    for (ndr32, ndr64, expected) in [
+        (true, true, [NO_SYNTAX, ACCEPTED64, granted(3)]),
+        (true, false, [ACCEPTED32, NO_SYNTAX, granted(3)]),
+        (false, true, [NO_SYNTAX, ACCEPTED64, granted(3)]),
+        (false, false, [NO_SYNTAX, NO_SYNTAX, granted(3)]),
+    ] {
+        let mut lab = Lab::new(Config { ndr32, ndr64, ..Config::new(1688) });
+        assert_eq!(results(lab.feed(&bind(WHOLE, &offered))), expected);
+        let mut lab = Lab::new(Config::new(1688));
+        lab.server.offer(SyntaxId::KMS, ndr32, ndr64);
+        assert_eq!(results(lab.feed(&bind(WHOLE, &offered))), expected);
+    }
+    let mut lab = Lab::new(Config::new(1688));
+    lab.server.offer(SyntaxId::ZERO, true, true);
+    assert_eq!(
+        results(lab.feed(&bind(WHOLE, &offered[..2]))),
+        [UNKNOWN_INTERFACE, UNKNOWN_INTERFACE]
+    );
+}
+
+#[test]
 fn the_refused_ndr32_is_accepted_by_an_alter_and_both_contexts_work() {
     let mut lab = Lab::new(Config::new(1688));
     lab.feed(&bind(WHOLE, &[NDR32, NDR64]));

@@ -82,6 +82,7 @@ fn serve_config(settings: Settings) -> anyhow::Result<ServeConfig> {
         clock: settings.clock_offset.map_or(default.clock, |offset| offset.0),
         journal: journal(&settings),
         seed: settings.seed.unwrap_or_else(drawn_seed),
+        faults: default.faults,
     })
 }
 

@@ -83,7 +83,7 @@ fn a_stub_whose_sizes_disagree_is_the_fault_bad_stub_data() {
     let call = call(&stub, Ndr::Ndr32, ByteOrder::Little);
     let decide = |_: &Query| panic!("policy was asked about a stub that cannot be read");
     let mut out = [0; ANSWER_LEN_MAX];
-    let (answer, record) = handle(&keys(), &call, decide, &mut rng(), &mut out);
+    let (answer, record) = handle(&keys(), &call, decide, &mut Undisturbed, &mut rng(), &mut out);
     assert_eq!(answer, Answer::Fault(Status::BAD_STUB_DATA));
     assert!(matches!(record.outcome, Outcome::BadStub(_)));
 }
@@ -106,7 +106,7 @@ fn exchange(
     let call = call(&stub, ndr, order);
     let mut out = [0; ANSWER_LEN_MAX];
     let decide = |query: &Query| host.decide(query, NOW);
-    let (answer, record) = handle(&keys(), &call, decide, &mut rng(), &mut out);
+    let (answer, record) = handle(&keys(), &call, decide, &mut Undisturbed, &mut rng(), &mut out);
     (answer, record, out)
 }
 

@@ -45,6 +45,27 @@ fn text_that_is_no_epid_is_kept_and_printed_harmlessly() {
 }
 
 #[test]
+fn a_flaw_fails_its_own_check_and_changes_nothing_where_there_is_none() {
+    for version in Version::ALL {
+        for flaw in [Flaw::Mac, Flaw::Hash, Flaw::Hmac] {
+            let mut out = [0; RESPONSE_LEN_MAX];
+            let Nonces { request_iv, iv, nonce } = NONCES;
+            let response = response(version);
+            let len =
+                seal_flawed_response(&keys(), &response, request_iv, iv, nonce, flaw, &mut out);
+            let result = open(&out[..len.unwrap()], version);
+            let expected = match (version, flaw) {
+                (Version::V4, Flaw::Mac) => Err(ResponseError::Mac),
+                (Version::V5 | Version::V6, Flaw::Hash) => Err(ResponseError::Hash),
+                (Version::V6, Flaw::Hmac) => Err(ResponseError::Hmac),
+                _ => Ok(()),
+            };
+            assert_eq!(result.map(drop), expected, "{version} {flaw:?}");
+        }
+    }
+}
+
+#[test]
 fn each_wrong_part_is_named_and_the_first_one_wins() {
     for version in [Version::V5, Version::V6] {
         let plain = plaintext(version);
@@ -156,7 +177,7 @@ fn response(version: Version) -> Response {
 
 fn seal(version: Version, epid: &Epid) -> Vec<u8> {
     let mut out = vec![0; RESPONSE_LEN_MAX];
-    let len = seal_with(&keys(), &response(version), epid, NONCES, &mut out).unwrap();
+    let len = seal_with(&keys(), &response(version), epid, NONCES, None, &mut out).unwrap();
     out.truncate(len);
     out
 }

@@ -39,12 +39,17 @@ pub(super) fn listen(
 /// Lets the kernel refuse connections to `listener`: a SYN is answered with RST, and so is whoever
 /// waits to be accepted. The port stays taken.
 pub(super) fn stop_listening(listener: &TcpListener) -> io::Result<()> {
-    SockRef::from(listener).shutdown(std::net::Shutdown::Read)
+    let socket = SockRef::from(listener);
+    // A port may be shared with a socket that does not listen, unless that one forbids it.
+    socket.set_reuse_address(false)?;
+    socket.shutdown(std::net::Shutdown::Read)
 }
 
 /// Listens again after [`stop_listening`].
 pub(super) fn listen_again(listener: &TcpListener) -> io::Result<()> {
-    SockRef::from(listener).listen(BACKLOG)
+    let socket = SockRef::from(listener);
+    socket.set_reuse_address(true)?;
+    socket.listen(BACKLOG)
 }
 
 fn bind(address: SocketAddr, share_port: bool) -> io::Result<Socket> {

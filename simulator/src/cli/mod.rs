@@ -5,6 +5,7 @@
 
 mod catalog;
 mod dns;
+mod faults;
 mod file;
 mod journal;
 mod output;
@@ -38,6 +39,9 @@ enum Command {
     /// Publish a lab host in a real DNS zone by dynamic update, or withdraw it.
     #[command(subcommand)]
     Dns(Box<dns::Command>),
+    /// Check a file of fault rules, or print what faults there are.
+    #[command(subcommand)]
+    Faults(faults::Command),
     /// Print a completion script for a shell.
     Completions {
         /// The shell to complete for.
@@ -80,6 +84,7 @@ fn execute(command: Command) -> anyhow::Result<()> {
         Command::Journal(command) => journal::run(command),
         Command::Catalog(arguments) => output::print(&catalog::render(&arguments)?),
         Command::Dns(command) => dns::run(&command),
+        Command::Faults(command) => faults::run(&command),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "kms-sim", &mut script);

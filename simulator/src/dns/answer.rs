@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Duration;
 
 use hickory_proto::op::{Edns, Message, Metadata, Query, ResponseCode};
 use hickory_proto::rr::{DNSClass, Name, RData, RecordType};
@@ -15,13 +16,29 @@ use super::zone::Zone;
 /// Total: every sequence of bytes has a reply, if only silence.
 #[must_use]
 pub fn answer(zone: &Zone, fault: Option<&Fault>, query: &[u8], transport: Transport) -> Reply {
+    let of_srv = |question: &Query| fault.filter(|_| question.query_type == RecordType::SRV);
+    answer_with(zone, query, transport, |question| of_srv(question).cloned())
+}
+
+/// Answer one message from the zone, with the fault that `choose` has for the question. It is asked
+/// about questions of the zone only: what is refused anyway stays as it is.
+#[must_use]
+pub fn answer_with(
+    zone: &Zone,
+    query: &[u8],
+    transport: Transport,
+    choose: impl FnOnce(&Query) -> Option<Fault>,
+) -> Reply {
     let request = match Request::decode(query) {
         Ok(request) => request,
         Err(silence) => return Reply::Nothing(silence),
     };
     let mut response = respond(zone, &request);
-    let fault = fault.filter(|_| Fault::applies_to(&request, &response));
-    match fault {
+    let fault = match &request.question {
+        Some(question) if response.metadata.authoritative => choose(question),
+        _ => None,
+    };
+    match &fault {
         Some(Fault::Drop) => return Reply::Nothing(Silence::Fault),
         Some(fault) => fault.change(zone, transport, &mut response),
         None => {}
@@ -30,7 +47,9 @@ pub fn answer(zone: &Zone, fault: Option<&Fault>, query: &[u8], transport: Trans
     let Ok((mut bytes, sent)) = encode::within(response, limit) else {
         return Reply::Nothing(Silence::Unencodable);
     };
-    if let Some(fault) = fault {
+    let delay = fault.as_ref().map_or(Duration::ZERO, Fault::delay);
+    let before = fault.as_ref().and_then(|fault| fault.before(transport, &bytes));
+    if let Some(fault) = &fault {
         fault.spoil(&mut bytes);
     }
     let summary = Summary {
@@ -40,7 +59,7 @@ pub fn answer(zone: &Zone, fault: Option<&Fault>, query: &[u8], transport: Trans
         truncated: sent.metadata.truncation,
         fault: fault.is_some(),
     };
-    Reply::Send { bytes, summary }
+    Reply::Send { before, delay, bytes, summary }
 }
 
 /// What to do about a message.
@@ -48,6 +67,10 @@ pub fn answer(zone: &Zone, fault: Option<&Fault>, query: &[u8], transport: Trans
 pub enum Reply {
     /// Send this.
     Send {
+        /// A message to be sent first.
+        before: Option<Vec<u8>>,
+        /// How long to hold it back.
+        delay: Duration,
         /// The message, without the length that TCP puts before it.
         bytes: Vec<u8>,
         /// The same in brief, for the log.

@@ -19,8 +19,8 @@ mod zone;
 #[cfg(test)]
 mod tests;
 
-pub use answer::{Reply, Silence, Summary, Transport, answer};
+pub use answer::{Reply, Silence, Summary, Transport, answer, answer_with};
 pub use encode::{MAX_UDP_BYTES, MIN_UDP_BYTES};
 pub use fault::{ExtendedError, Fault};
-pub use server::{DnsServer, Options};
+pub use server::{Asked, Choose, DnsServer, Options};
 pub use zone::{DEFAULT_NEGATIVE_TTL_S, DEFAULT_TTL_S, HostRecord, KMS_PORT, Zone, ZoneError};

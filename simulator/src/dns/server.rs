@@ -2,17 +2,20 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use hickory_proto::op::Query;
+use hickory_proto::rr::RecordType;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tracing::{debug, info};
 
-use super::answer::{Reply, Transport, answer};
+use super::answer::{Reply, Transport, answer, answer_with};
 use super::fault::Fault;
 use super::zone::Zone;
 use super::{tcp, udp};
@@ -45,7 +48,8 @@ impl DnsServer {
         let sockets = Sockets::bind(address, options.tcp)?;
         let address = sockets.address;
         let zone = zone.served_at(address.ip());
-        let (served, receiver) = watch::channel(Served { zone, fault: None, stopping: false });
+        let (served, receiver) =
+            watch::channel(Served { zone, fault: None, choose: None, stopping: false });
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -74,6 +78,12 @@ impl DnsServer {
     /// Answer SRV queries with `fault`, or well again, from the next query on.
     pub fn set_fault(&self, fault: Option<Fault>) {
         self.served.send_modify(|served| served.fault = fault);
+    }
+
+    /// Let `choose` decide what is wrong with each answer, from the next query on. Where it has
+    /// nothing to say, the fault of [`set_fault`](Self::set_fault) stands.
+    pub fn set_choice(&self, choose: Option<Choose>) {
+        self.served.send_modify(|served| served.choose = choose);
     }
 
     /// Stop serving and wait until both sockets are closed.
@@ -115,17 +125,47 @@ impl Default for Options {
     }
 }
 
+/// Decides what is wrong with an answer.
+pub type Choose = Arc<dyn Fn(&Asked<'_>) -> Option<Fault> + Send + Sync>;
+
+/// A question of the zone, and who asks it.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The client.
+    pub client: SocketAddr,
+    /// How it came.
+    pub transport: Transport,
+    /// What is asked.
+    pub question: &'a Query,
+}
+
 /// What the sockets' tasks share.
-#[derive(Debug)]
 pub(super) struct Served {
     zone: Zone,
     fault: Option<Fault>,
+    choose: Option<Choose>,
     pub(super) stopping: bool,
+}
+
+impl std::fmt::Debug for Served {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Served")
+            .field("zone", &self.zone)
+            .field("fault", &self.fault)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Served {
     pub(super) fn answer(&self, query: &[u8], transport: Transport, client: SocketAddr) -> Reply {
-        let reply = answer(&self.zone, self.fault.as_ref(), query, transport);
+        let reply = match &self.choose {
+            None => answer(&self.zone, self.fault.as_ref(), query, transport),
+            Some(choose) => answer_with(&self.zone, query, transport, |question| {
+                let chosen = choose(&Asked { client, transport, question });
+                let is_srv = question.query_type == RecordType::SRV;
+                chosen.or_else(|| self.fault.clone().filter(|_| is_srv))
+            }),
+        };
         match &reply {
             Reply::Send { summary, .. } => debug!(%client, %transport, "dns query {summary}"),
             Reply::Nothing(silence) => debug!(%client, %transport, "dns query ignored: {silence}"),

@@ -67,7 +67,10 @@ async fn converse(
     let mut query = Vec::new();
     while timeout(idle_timeout, read_message(&mut stream, &mut query)).await?? {
         let reply = served.borrow().answer(&query, Transport::Tcp, client);
-        if let Reply::Send { bytes, .. } = reply {
+        if let Reply::Send { delay, bytes, .. } = reply {
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
             timeout(idle_timeout, write_message(&mut stream, &bytes)).await??;
         }
     }

@@ -7,6 +7,7 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::libc::{in_pktinfo, in6_pktinfo};
@@ -17,6 +18,7 @@ use nix::sys::socket::{
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
 use super::answer::{Reply, Transport};
@@ -25,6 +27,7 @@ use super::server::{MAX_QUERY_BYTES, Served};
 /// Answer datagrams until told to stop.
 pub(super) async fn serve(socket: UdpSocket, mut served: watch::Receiver<Served>) {
     let answers = served.clone();
+    let socket = Arc::new(socket);
     tokio::select! {
         () = answer_datagrams(&socket, &answers) => {}
         _stopped = served.wait_for(|served| served.stopping) => {}
@@ -40,8 +43,9 @@ pub(super) fn prepare(socket: &socket2::Socket, address: SocketAddr) -> io::Resu
     Ok(())
 }
 
-async fn answer_datagrams(socket: &UdpSocket, served: &watch::Receiver<Served>) {
+async fn answer_datagrams(socket: &Arc<UdpSocket>, served: &watch::Receiver<Served>) {
     let mut buffer = vec![0; MAX_QUERY_BYTES];
+    let mut held_back = JoinSet::new();
     loop {
         let datagram = match receive(socket, &mut buffer).await {
             Ok(datagram) => datagram,
@@ -54,13 +58,35 @@ async fn answer_datagrams(socket: &UdpSocket, served: &watch::Receiver<Served>) 
         let query = buffer.get(..datagram.len).unwrap_or_default();
         let client = datagram.client;
         let reply = served.borrow().answer(query, Transport::Udp, client);
-        if let Reply::Send { bytes, .. } = reply
-            && let Err(error) = send(socket, &bytes, &datagram).await
-        {
-            debug!(%client, %error, "cannot send a dns answer over udp");
+        let Reply::Send { before, delay, bytes, .. } = reply else { continue };
+        if delay.is_zero() {
+            send_all(socket, before.iter().chain([&bytes]), &datagram).await;
+            continue;
+        }
+        while held_back.try_join_next().is_some() {}
+        if held_back.len() >= MAX_HELD_BACK {
+            debug!(%client, limit = MAX_HELD_BACK, "dns answer dropped: too many are held back");
+            continue;
+        }
+        let socket = Arc::clone(socket);
+        held_back.spawn(async move {
+            tokio::time::sleep(delay).await;
+            send_all(&socket, before.iter().chain([&bytes]), &datagram).await;
+        });
+    }
+}
+
+async fn send_all(socket: &UdpSocket, messages: impl Iterator<Item = &Vec<u8>>, query: &Datagram) {
+    for bytes in messages {
+        if let Err(error) = send(socket, bytes, query).await {
+            debug!(client = %query.client, %error, "cannot send a dns answer over udp");
         }
     }
 }
+
+/// Answers that a fault holds back at a time; one more is dropped, as by a resolver that is
+/// overloaded.
+const MAX_HELD_BACK: usize = 1_024;
 
 struct Datagram {
     len: usize,

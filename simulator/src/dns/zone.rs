@@ -243,7 +243,7 @@ impl Zone {
     }
 
     /// `name` itself where it ends in the domain, else `name` below the domain.
-    fn absolute(&self, name: &str) -> Result<Name, ZoneError> {
+    pub(super) fn absolute(&self, name: &str) -> Result<Name, ZoneError> {
         let full = name::parse(name)?;
         if self.contains(&full) {
             return Ok(full);
@@ -358,7 +358,7 @@ fn check_ttl(ttl_s: u32) -> Result<u32, ZoneError> {
     if ttl_s > MAX_TTL_S { Err(ZoneError::Ttl { ttl_s }) } else { Ok(ttl_s) }
 }
 
-fn address_rdata(address: IpAddr) -> RData {
+pub(super) fn address_rdata(address: IpAddr) -> RData {
     match address.to_canonical() {
         IpAddr::V4(address) => RData::A(A(address)),
         IpAddr::V6(address) => RData::AAAA(AAAA(address)),

@@ -249,7 +249,7 @@ pub static KINDS: &[KindSpec] = &[
         kind: Kind::Oversize,
         name: "oversize",
         aliases: &[],
-        stages: ANSWER,
+        stages: RESPONSE,
         fields: &[optional("bytes", "BYTES", "65528", "length of the PDU, 5848 to 65528")],
         effect: "The answer is one PDU longer than any client has to take.",
     },

@@ -12,6 +12,7 @@
 mod action;
 mod compact;
 mod delay;
+mod dns;
 mod draw;
 mod file;
 mod glob;
@@ -31,6 +32,7 @@ mod tests;
 pub use action::Action;
 pub use compact::{looks_like_a_rule, parse as parse_compact};
 pub use delay::{DELAY_MAX, Delay};
+pub use dns::dns_fault;
 pub use draw::Draw;
 pub use file::{FILE_BYTES_MAX, FileError, parse as parse_file};
 pub use glob::{GLOB_CHARS_MAX, Glob};

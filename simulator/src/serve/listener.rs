@@ -42,7 +42,11 @@ pub(super) fn stop_listening(listener: &TcpListener) -> io::Result<()> {
     let socket = SockRef::from(listener);
     // A port may be shared with a socket that does not listen, unless that one forbids it.
     socket.set_reuse_address(false)?;
-    socket.shutdown(std::net::Shutdown::Read)
+    match socket.shutdown(std::net::Shutdown::Read) {
+        // It does not listen already.
+        Err(error) if error.kind() == ErrorKind::NotConnected => Ok(()),
+        result => result,
+    }
 }
 
 /// Listens again after [`stop_listening`].

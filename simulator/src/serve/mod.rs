@@ -15,6 +15,7 @@ mod clock;
 pub mod config;
 mod counters;
 mod disturbance;
+mod dns_faults;
 pub mod exchange;
 mod groups;
 mod listener;

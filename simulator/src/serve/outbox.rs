@@ -43,13 +43,18 @@ pub(super) enum Due<'a> {
 }
 
 impl Outbox {
-    /// The outbox of a connection that a fault at accept keeps silent or waiting.
+    /// The outbox of a connection that a fault at accept keeps silent, waiting, or closes.
     pub(super) fn of_accepted(mut hit: Hit, now: Instant) -> Self {
         let reads_from = match &hit.action {
             Action::Delay(delay) => Some(now.saturating_add(delay.length(&mut hit.draw))),
             _ => None,
         };
-        Self { muted: hit.action == Action::NeverAnswer, reads_from, ..Self::default() }
+        let mut outbox =
+            Self { muted: hit.action == Action::NeverAnswer, reads_from, ..Self::default() };
+        if let Action::Close { .. } = hit.action {
+            outbox.push(Step::Close);
+        }
+        outbox
     }
 
     /// The next answer of the machine is the bind's, and `hit` strikes it.

@@ -17,9 +17,11 @@ use super::admission::{Admission, ByteBudget};
 use super::clock::{Change, HostClock};
 use super::config::{Limits, ServeConfig};
 use super::counters::Totals;
+use super::dns_faults;
 use super::groups::AssociationGroups;
-use super::listener::listen;
+use super::listener::{listen, stop_listening};
 use super::worker::Worker;
+use crate::dns::Choose;
 use crate::fault::FaultSet;
 use crate::journal::{Event, EventKind, LiveRows, OpenJournal, Place, Recorder, Subject};
 use crate::model::{ClientTable, Decision, Host, Query};
@@ -65,10 +67,15 @@ impl Server {
         if config.listen.is_empty() {
             bail!("no address to listen on");
         }
+        // Nobody may get in before the workers begin to heed the rule.
+        let refuses = *config.faults.refusing().borrow();
         let mut addresses = Vec::with_capacity(config.listen.len());
         let mut sockets: Vec<Vec<_>> = (0..config.workers.get()).map(|_| Vec::new()).collect();
         for address in &config.listen {
             let listeners = listen(*address, config.workers)?;
+            if refuses {
+                listeners.iter().try_for_each(stop_listening)?;
+            }
             addresses.extend(listeners.first().map(std::net::TcpListener::local_addr).transpose()?);
             for (of_worker, listener) in sockets.iter_mut().zip(listeners) {
                 of_worker.push(listener);
@@ -122,6 +129,12 @@ impl Server {
     #[must_use]
     pub fn faults(&self) -> &Arc<FaultSet> {
         &self.shared.faults
+    }
+
+    /// The fault rules as a DNS server asks them, by the host's clock.
+    #[must_use]
+    pub fn dns_faults(&self) -> Choose {
+        dns_faults::choice(&self.shared.faults, &self.shared.clock)
     }
 
     /// Changes the host's clock while the server runs, which is logged and recorded; tells what it

@@ -156,7 +156,6 @@ impl Worker {
                 let hit = strike_outside(self, Stage::Accept, peer);
                 let outbox = match hit {
                     None => None,
-                    Some(Hit { action: Action::Close { .. }, .. }) => return,
                     Some(Hit { action: Action::Refuse | Action::Reset { .. }, .. }) => {
                         return break_off(&stream);
                     }

@@ -12,14 +12,15 @@ use super::super::file::{text, texts};
 use super::super::value::{
     Age, Bytes, ClockOffset, Count, DomainName, Endpoint, InitialCount, RetainedRows, Threads, Time,
 };
+use super::faults::FaultArgument;
 use crate::dns::DEFAULT_TTL_S;
 use crate::journal::{self, Durability, FailurePolicy};
 use crate::log;
 use crate::model::IntervalMinutes;
-use crate::serve::config;
+use crate::serve::{Rate, config};
 
 #[derive(Debug, Args)]
-#[command(allow_negative_numbers = true)]
+#[command(allow_negative_numbers = true, after_help = EXAMPLES)]
 pub(in super::super) struct Arguments {
     /// Read settings from this TOML file; its keys are these flags, with `_` for `-`. Flags win.
     #[arg(long, value_name = "FILE")]
@@ -82,6 +83,21 @@ pub(super) struct Settings {
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, help_heading = "Host policy")]
     #[serde(deserialize_with = "text")]
     pub(super) clock_offset: Option<ClockOffset>,
+
+    #[arg(long, value_name = "X", allow_hyphen_values = true, conflicts_with = "clock_frozen", help = listed("How many times faster than the machine's the host's clock goes, up to 1000000", 1), help_heading = "Host policy")]
+    #[serde(deserialize_with = "text")]
+    pub(super) time_scale: Option<Rate>,
+
+    /// Let the host's clock stand still.
+    #[arg(long, help_heading = "Host policy")]
+    pub(super) clock_frozen: bool,
+
+    /// Misbehave by this rule, such as `delay time=200ms probability=0.1`, or by the rules in this
+    /// TOML file, which SIGHUP reads again. Repeat for more rules. `kms-sim faults list` prints
+    /// what there is.
+    #[arg(long, visible_alias = "faults", value_name = "RULE|FILE", help_heading = "Faults")]
+    #[serde(deserialize_with = "texts")]
+    pub(super) fault: Vec<FaultArgument>,
 
     /// Answer only clients with this key, 32 hexadecimal digits: sets one lab apart from another.
     #[arg(long, value_name = "HEX32", allow_hyphen_values = true, help_heading = "Host policy")]
@@ -184,6 +200,9 @@ impl Settings {
             initial_count: first_said(self.initial_count, base.initial_count),
             not_activated: self.not_activated || base.not_activated,
             clock_offset: self.clock_offset.or(base.clock_offset),
+            time_scale: self.time_scale.or(base.time_scale),
+            clock_frozen: self.clock_frozen || base.clock_frozen,
+            fault: first_said(self.fault, base.fault),
             lab_key: self.lab_key.or(base.lab_key),
             seed: self.seed.or(base.seed),
             journal: self.journal.or(base.journal),
@@ -240,6 +259,12 @@ fn first_said<T>(first: Vec<T>, second: Vec<T>) -> Vec<T> {
 fn listed(help: &str, default: impl std::fmt::Display) -> StyledStr {
     format!("{help} [default: {default}]").into()
 }
+
+const EXAMPLES: &str = "Examples:
+  kms-sim serve --dns 127.0.0.1:5354 --domain lab.test --initial-count windows=24
+  kms-sim serve --fault 'delay time=200ms probability=0.1' --fault 'hresult code=0xC004F042 nth=3'
+  kms-sim serve --fault faults.toml        # then: kill -HUP PID, to read it again
+  kms-sim serve --clock-offset 5h          # every request is refused: 0xC004F06C";
 
 /// Domain of a lab that did not choose one.
 pub(super) const DOMAIN: &str = "lab.test";

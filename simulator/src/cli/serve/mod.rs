@@ -1,6 +1,7 @@
 //! `kms-sim serve`: from flags and file to a running host, and to its end.
 
 mod arguments;
+mod faults;
 mod plan;
 
 use std::io;
@@ -45,11 +46,14 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         Some(dns) => Some(DnsServer::start(dns.address, dns.zone(server.addresses())?)?),
         None => None,
     };
+    if let Some(dns) = &dns {
+        dns.set_choice(Some(server.dns_faults()));
+    }
     info!(seed, workers, "started");
     output::print(ready_lines(server.addresses(), dns.as_ref()).as_bytes())?;
     let failure = runtime.block_on(async {
         tokio::select! {
-            name = signals.end() => {
+            name = signals.end(|| plan.faults.reload(server.clock().now())) => {
                 info!(signal = name, "stopping");
                 None
             }
@@ -64,6 +68,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         requests = totals.requests,
         requests_accepted = totals.requests_accepted,
         foreign_keys = totals.foreign_keys,
+        faults = totals.faults,
         peers_refused = totals.peers_refused,
         "stopped"
     );
@@ -81,7 +86,7 @@ fn ready_lines(addresses: &[SocketAddr], dns: Option<&DnsServer>) -> String {
     hosts.chain(dns).collect()
 }
 
-/// The signals that end a host, and the one that does not.
+/// The signals that end a host, and the one that lets it read its fault rules again.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -98,12 +103,12 @@ impl Signals {
     }
 
     /// The name of the signal that asks for the end.
-    async fn end(&mut self) -> &'static str {
+    async fn end(&mut self, reload: impl Fn()) -> &'static str {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return "SIGTERM",
                 _ = self.interrupt.recv() => return "SIGINT",
-                _ = self.hang_up.recv() => info!("SIGHUP ignored"),
+                _ = self.hang_up.recv() => reload(),
             }
         }
     }

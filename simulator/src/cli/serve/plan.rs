@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use anyhow::bail;
 use nix::ifaddrs::getifaddrs;
@@ -9,12 +10,13 @@ use tracing::level_filters::LevelFilter;
 
 use super::super::value::{DomainName, Time};
 use super::arguments::{DNS_HOST, DOMAIN, Settings};
+use super::faults::{FaultArgument, Faults};
 use crate::dns::{DEFAULT_TTL_S, HostRecord, Zone};
 use crate::journal::{JournalConfig, Retention};
 use crate::log;
 use crate::model::HostPolicy;
 use crate::serve::config::{self, RESERVED_DESCRIPTORS};
-use crate::serve::{Limits, ServeConfig};
+use crate::serve::{Clock, Limits, Rate, ServeConfig, machine_time};
 
 /// A checked command line.
 pub(super) struct Plan {
@@ -22,6 +24,8 @@ pub(super) struct Plan {
     pub(super) dns: Option<DnsPlan>,
     pub(super) log_format: log::Format,
     pub(super) log_level: LevelFilter,
+    /// The rules of `config`, and the file that they can be read from again.
+    pub(super) faults: Faults,
     /// What is legal and probably not meant.
     pub(super) warnings: Vec<String>,
 }
@@ -52,9 +56,15 @@ impl Plan {
         }
         let log_format = settings.log_format.unwrap_or_default();
         let log_level = settings.log_level.unwrap_or_default().into();
-        let config = serve_config(settings)?;
+        if dns.is_none() && settings.fault.iter().any(FaultArgument::is_dns) {
+            warnings.push("faults of DNS have no effect without --dns".to_owned());
+        }
+        let arguments = settings.fault.clone();
+        let mut config = serve_config(settings)?;
+        let faults = Faults::new(&arguments, config.seed, config.clock.now())?;
+        config.faults = Arc::clone(&faults.set);
         warnings.extend(descriptor_warning(config.limits.connections));
-        Ok(Self { config, dns, log_format, log_level, warnings })
+        Ok(Self { config, dns, faults, log_format, log_level, warnings })
     }
 }
 
@@ -79,7 +89,7 @@ fn serve_config(settings: Settings) -> anyhow::Result<ServeConfig> {
         initial_counts: (settings.initial_count.iter())
             .map(|count| (count.app_id, count.clients))
             .collect(),
-        clock: settings.clock_offset.map_or(default.clock, |offset| offset.0),
+        clock: clock(&settings)?,
         journal: journal(&settings),
         seed: settings.seed.unwrap_or_else(drawn_seed),
         faults: default.faults,
@@ -98,6 +108,17 @@ fn journal(settings: &Settings) -> Option<JournalConfig> {
         },
         ..default
     })
+}
+
+fn clock(settings: &Settings) -> anyhow::Result<Clock> {
+    let clock = settings.clock_offset.map_or(Clock::REAL, |offset| offset.0);
+    let rate = match (settings.clock_frozen, settings.time_scale) {
+        (true, Some(_)) => bail!("clock_frozen and time_scale exclude each other"),
+        (true, None) => Rate::FROZEN,
+        (false, None) => return Ok(clock),
+        (false, Some(rate)) => rate,
+    };
+    Ok(clock.with_rate(machine_time(), rate))
 }
 
 #[allow(clippy::disallowed_methods, reason = "the one seed, which is logged at the start")]

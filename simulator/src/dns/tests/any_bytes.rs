@@ -32,7 +32,7 @@ fn valid_query() -> impl Strategy<Value = Vec<u8>> {
 /// What holds for every reply.
 fn check(query: &[u8], fault: Option<&Fault>, transport: Transport) {
     let zone = zone();
-    let Reply::Send { bytes, summary } = answer(&zone, fault, query, transport) else {
+    let Reply::Send { bytes, summary, .. } = answer(&zone, fault, query, transport) else {
         return;
     };
     assert!(query.len() >= 12 && query[2] & 0x80 == 0, "answered {query:02x?}");

@@ -110,7 +110,7 @@ fn render(list: &List) -> anyhow::Result<String> {
 }
 
 fn as_text(spec: &KindSpec) -> String {
-    let mut text = format!("{}", spec.name);
+    let mut text = spec.name.to_owned();
     if !spec.aliases.is_empty() {
         write!(text, " (also {})", spec.aliases.join(", ")).ok();
     }

@@ -51,6 +51,7 @@ fn check(target: &str, case: &Case, resolvers: Vec<SocketAddr>) -> Report {
             bind: time(Stage::Bind),
             rpc: time(Stage::Rpc),
             kms: time(Stage::Kms),
+            ..Timeouts::default()
         },
         resolvers,
         ask_system: false,

@@ -65,6 +65,7 @@ const NOT_BY_A_FAULT: &[(&str, &str)] = &[
     ("dns.cname_target", "a zone with an alias as target"),
     ("dns.port_zero", "a zone with port 0"),
     ("dns.local_override", "the checking machine's hosts file or cache"),
+    ("tcp.accepts_all", "a device that opens every port, the one that should be closed too"),
     ("tcp.ok", "the verdict of a connect alone: `--depth tcp`"),
     ("tcp.timeout", "packets must vanish: a firewall or a dead host"),
     ("tcp.reset", "a reset that overtakes the handshake: `reset stage=accept` does by chance"),

@@ -51,7 +51,7 @@ fn check(target: &str, case: &Case, resolvers: Vec<SocketAddr>) -> Report {
             bind: time(Stage::Bind),
             rpc: time(Stage::Rpc),
             kms: time(Stage::Kms),
-            ..Timeouts::default()
+            ..Timeouts::all(Duration::from_secs(60))
         },
         resolvers,
         ask_system: false,

@@ -54,7 +54,7 @@ impl Conclusion {
 }
 
 /// The rate at which exchanges began, from the first to the last.
-fn kept_rate(record: &Record) -> Option<f64> {
+pub(super) fn kept_rate(record: &Record) -> Option<f64> {
     let steps = record.loss.of.checked_sub(1).filter(|steps| *steps > 0)?;
     let seconds = record.last_begun.saturating_sub(record.first_begun?).as_secs_f64();
     (seconds > 0.0).then(|| steps as f64 / seconds)
@@ -135,6 +135,20 @@ pub fn percent(part: f64) -> String {
     if digits == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
 }
 
+/// Three significant digits at most, without trailing zeros.
+pub(super) fn significant(rate: f64) -> String {
+    let decimals = match rate {
+        _ if rate >= 100.0 => 0,
+        _ if rate >= 10.0 => 1,
+        _ if rate >= 1.0 => 2,
+        _ => 4,
+    };
+    let text = format!("{rate:.decimals$}");
+    let has_fraction = text.contains('.');
+    let short = if has_fraction { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    short.to_owned()
+}
+
 /// Latencies from which on the 99.9th percentile is not the maximum.
 const PERCENTILE_EVIDENCE: u64 = 1000;
 
@@ -158,6 +172,15 @@ mod tests {
             assert_eq!(percent(part), text);
         }
         assert_eq!(percent(0.012_34), "1.23");
+    }
+
+    #[test]
+    fn rates_have_three_digits_at_most() {
+        for (rate, text) in
+            [(100.0, "100"), (99.905, "99.9"), (10.0, "10"), (0.5, "0.5"), (0.000_277_8, "0.0003")]
+        {
+            assert_eq!(significant(rate), text);
+        }
     }
 
     #[test]

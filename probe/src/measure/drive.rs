@@ -46,7 +46,7 @@ pub(super) fn drive(
     path: &Path,
     options: &Options,
     stop: &Arc<Stop>,
-    watch: &mut dyn FnMut(&Record, Duration),
+    watch: &mut dyn FnMut(&Record),
 ) -> anyhow::Result<Driven> {
     let mut record = Record::new(options.check.depth, &options.schedule)?;
     let shared = Arc::new(Shared {
@@ -82,7 +82,7 @@ pub(super) fn drive(
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
-        watch(&record, shared.start.elapsed());
+        watch(&record);
         if stop.is_requested() {
             let end = *patience_ends.get_or_insert_with(|| Instant::now() + PATIENCE_ON_STOP);
             if Instant::now() >= end {

@@ -70,8 +70,6 @@ pub struct Progress<'a> {
     pub host: &'a str,
     /// What has been recorded.
     pub record: &'a Record,
-    /// Since the start of this endpoint's measurement.
-    pub elapsed: Duration,
     /// How it measures.
     pub options: &'a Options,
 }
@@ -100,8 +98,8 @@ pub fn run(
             break;
         }
         let started = Timestamp::now();
-        let driven = drive::drive(&path, options, stop, &mut |record, elapsed| {
-            watch(&Progress { host: &path.host, record, elapsed, options });
+        let driven = drive::drive(&path, options, stop, &mut |record| {
+            watch(&Progress { host: &path.host, record, options });
         })?;
         if let Some(entry) = Entry::measured(path, started, driven, options) {
             each(&entry)?;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kms_page::spark;
 
-use super::conclude::percent;
+use super::conclude::{kept_rate, percent, significant};
 use super::entry::Progress;
 use super::record::Record;
 use super::sample::Span;
@@ -38,7 +38,6 @@ impl Live {
         }
         self.drawn = Some(now);
         self.bar.set_message(line(progress));
-        self.bar.tick();
     }
 
     /// Takes the line away.
@@ -56,15 +55,10 @@ impl Default for Live {
 /// `kms1.corp.test  37 of 100  10/s  lost 0%  p50 1.2 ms  p99 3.4 ms  ▂▂▃▂▁█`.
 #[must_use]
 pub fn line(progress: &Progress<'_>) -> String {
-    let Progress { host, record, elapsed, options } = progress;
+    let Progress { host, record, options } = progress;
     let total = options.schedule.total();
-    let seconds = elapsed.as_secs_f64();
-    let rate = if seconds > 0.0 { record.loss.of as f64 / seconds } else { 0.0 };
-    let mut parts = vec![
-        escape(host).into_owned(),
-        format!("{} of {total}", record.loss.of),
-        format!("{rate:.1}/s"),
-    ];
+    let mut parts = vec![escape(host).into_owned(), format!("{} of {total}", record.loss.of)];
+    parts.extend(kept_rate(record).map(|rate| format!("{}/s", significant(rate))));
     parts.extend(record.loss.part().map(|part| format!("lost {}%", percent(part))));
     if let Some(span) = record.span(Span::Total) {
         for (name, at) in [("p50", 50.0), ("p99", 99.0)] {
@@ -91,3 +85,18 @@ fn sparkline(record: &Record) -> String {
 
 const REDRAW_PERIOD: Duration = Duration::from_millis(250);
 const SPARK_SLICES: usize = 30;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use crate::measure::Options;
+
+    #[test]
+    fn before_the_first_exchange_ends_there_is_nothing_to_show_but_the_plan() {
+        let options = Options::default();
+        let record = Record::new(options.check.depth, &options.schedule).unwrap();
+        let progress = Progress { host: "kms1\u{1b}[2J", record: &record, options: &options };
+        assert_eq!(line(&progress), "kms1\\u{1b}[2J  0 of 100  ");
+    }
+}

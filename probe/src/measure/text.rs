@@ -7,7 +7,7 @@ use std::time::Duration;
 use kms_page::spark;
 
 use super::Options;
-use super::conclude::loss_words;
+use super::conclude::{loss_words, significant};
 use super::entry::{Entry, Measured};
 use super::record::{Ended, SpanRecord};
 use super::sample::Span;
@@ -173,20 +173,6 @@ fn shapes(measured: &Measured, style: Style) -> String {
         }
     }
     text
-}
-
-/// Three significant digits at most, without trailing zeros.
-fn significant(rate: f64) -> String {
-    let decimals = match rate {
-        _ if rate >= 100.0 => 0,
-        _ if rate >= 10.0 => 1,
-        _ if rate >= 1.0 => 2,
-        _ => 4,
-    };
-    let text = format!("{rate:.decimals$}");
-    let has_fraction = text.contains('.');
-    let short = if has_fraction { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-    short.to_owned()
 }
 
 /// An empty bucket is a gap.

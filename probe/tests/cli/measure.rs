@@ -287,6 +287,26 @@ fn a_report_can_go_to_a_file_whole_and_leaves_nothing_beside() {
 }
 
 #[test]
+fn a_page_holds_figures_and_plots_or_why_there_are_none() {
+    let server = kms_host();
+    let address = address(&server);
+    let page = |arguments: &[&str]| {
+        let all = ["measure", "--format", "html", "--rate", "100/s", "--count", "20"];
+        stdout(&run(&[&all, arguments].concat())).to_owned()
+    };
+    let healthy = page(&[&address, "--slo", "p99=1h"]);
+    assert!(healthy.starts_with("<!DOCTYPE html>"));
+    let parts = ["Percentiles", "Whole exchange over time", "Distribution of rpc", "p99=3600s"];
+    for part in parts.into_iter().chain(["0 of 20 exchanges", "met"]) {
+        assert!(healthy.contains(part), "{part}");
+    }
+    assert!(healthy.matches("<svg").count() >= 6 && !healthy.contains("<script"));
+    let lost = page(&["127.0.0.1:1"]);
+    assert!(lost.contains("How exchanges were lost") && lost.contains("tcp.refused"));
+    assert!(lost.contains("No stage was answered"));
+}
+
+#[test]
 fn text_in_a_pipe_is_plain_and_has_a_row_for_each_stage() {
     let server = kms_host();
     let output = run(&["measure", &address(&server), "--count", "5", "--rate", "100/s"]);

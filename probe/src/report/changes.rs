@@ -72,7 +72,7 @@ fn place(change: &Change) -> String {
 fn sentence(change: &Change) -> String {
     let what = match change.what.name() {
         name if name == change.subject => name.to_owned(),
-        "fact" => change.subject.clone(),
+        "fact" | "record" | "address" => change.subject.clone(),
         name => format!("{name} {}", change.subject),
     };
     let sentence = match (&change.before, &change.now) {

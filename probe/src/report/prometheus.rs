@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::escape;
 use super::words::severity_of;
 use crate::check::{Entry, Report, StageFacts};
+use crate::stage::clock::{ClockFacts, Reading};
 use crate::verdict::Severity;
 
 /// The report as samples. The series are listed in `docs/reports.md`.
@@ -149,6 +150,11 @@ const FAMILIES: &[Family] = &[
         samples: |entry| srv(entry, |endpoint| endpoint.weight.map(f64::from)),
     },
     Family {
+        name: "kms_probe_clock_offset_seconds",
+        help: "How far each clock that was read is ahead of this machine's.",
+        samples: clocks,
+    },
+    Family {
         name: "kms_probe_kms_clients_counted",
         help: "The count that the host answered with (depth kms).",
         samples: |entry| kms(entry, |count, _| count),
@@ -178,6 +184,18 @@ fn srv(
 ) -> Vec<(Labels, f64)> {
     let endpoint = entry.dns().and_then(|dns| dns.endpoint.as_ref());
     endpoint.and_then(value).map_or_else(Vec::new, one)
+}
+
+fn clocks(entry: &Entry) -> Vec<(Labels, f64)> {
+    let clocks = entry.stages.iter().filter_map(|stage| match &stage.facts {
+        StageFacts::Clock(facts) => Some((facts, facts.reading.as_ref()?)),
+        _ => None,
+    });
+    let sample = |(facts, reading): (&ClockFacts, &Reading)| {
+        let server = facts.server.map(|server| server.to_string()).unwrap_or_default();
+        (vec![("server", server)], reading.offset_us as f64 / 1e6)
+    };
+    clocks.map(|(facts, reading)| sample((facts.as_ref(), reading))).collect()
 }
 
 fn kms(entry: &Entry, value: fn(f64, f64) -> f64) -> Vec<(Labels, f64)> {

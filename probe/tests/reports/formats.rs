@@ -1,6 +1,11 @@
 //! ndjson, JUnit, Nagios and Prometheus.
 
+use std::time::Duration;
+
+use kms_probe::check::{StageFacts, StageReport};
 use kms_probe::report::{junit, nagios, ndjson, prometheus, text};
+use kms_probe::stage::Stage;
+use kms_probe::stage::clock::{ClockFacts, ClockSource, Reading};
 use kms_probe::verdict::Severity;
 use serde_json::Value;
 
@@ -156,6 +161,26 @@ fn assert_performance_data(data: &str) {
     assert!(count > 5, "{data}");
 }
 
+/// A clock that is a quarter of a second behind.
+fn clock() -> StageReport {
+    let time = "2026-11-24T10:00:00Z".to_owned();
+    let facts = ClockFacts {
+        source: ClockSource::Sntp,
+        server: Some(([127, 0, 0, 1], 123).into()),
+        reading: Some(Reading { time, offset_us: -250_000, uncertainty_us: 40 }),
+        unknown: None,
+        ntlm: None,
+        sntp: None,
+        timeout_ms: 4_000,
+    };
+    StageReport {
+        stage: Stage::Clock,
+        verdict: "clock.ok",
+        elapsed: Duration::from_micros(80),
+        facts: StageFacts::Clock(Box::new(facts)),
+    }
+}
+
 #[test]
 fn prometheus_text_passes_promtool() {
     if !skip::require("prometheus_text_passes_promtool", &[Need::Tool("promtool")]) {
@@ -178,6 +203,11 @@ fn prometheus_text_passes_promtool() {
         line.starts_with("kms_probe_srv_share_ratio") && line.contains("kms1.corp.test")
     });
     assert!(share.unwrap().ends_with(" 0.75"), "{text}");
+    let mut report = report();
+    report.entries.first_mut().unwrap().stages.push(clock());
+    let text = prometheus::report(&report);
+    assert_accepted(&fed("promtool", &["check", "metrics"], text.as_bytes()), &text);
+    assert!(text.contains("server=\"127.0.0.1:123\"} -0.25\n"), "{text}");
     let bad = fed("promtool", &["check", "metrics"], b"kms_probe_x{a=\"\"\"} 1\n");
     assert!(!bad.status.success(), "promtool refuses what it should");
 }

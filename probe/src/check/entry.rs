@@ -16,6 +16,7 @@ use crate::stage::clock::ClockFacts;
 use crate::stage::connect::ConnectFacts;
 use crate::stage::kms::KmsFacts;
 use crate::stage::resolve::{Endpoint, Facts, Resolved, ServiceRecord, View};
+use crate::stage::tls::TlsFacts;
 use crate::verdict::{Finding, PortState, Severity, Verdict};
 
 /// Everything that a check found.
@@ -79,6 +80,8 @@ pub enum StageFacts {
     Kms(Box<KmsFacts>),
     /// A clock.
     Clock(Box<ClockFacts>),
+    /// A TLS handshake.
+    Tls(Box<TlsFacts>),
 }
 
 /// A machine without DNS server and search suffix.

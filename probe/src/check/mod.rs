@@ -5,11 +5,13 @@ mod clock;
 mod endpoint;
 mod entry;
 mod plan;
+mod tls;
 
 pub use beside::{Beside, ClosedPortFacts};
 pub use clock::{ClockOptions, SNTP_PORT};
 pub(crate) use endpoint::question as kms_question;
 pub use entry::{DnsFacts, Entry, NoDnsFacts, Report, StageFacts, StageReport, TcpFacts};
+pub use tls::TlsOptions;
 
 use std::net::SocketAddr;
 use std::sync::Mutex;
@@ -53,6 +55,8 @@ pub struct Options {
     pub kms: KmsOptions,
     /// Whom to ask for the time.
     pub clock: ClockOptions,
+    /// Which endpoints for online activation to check, beside the targets.
+    pub tls: TlsOptions,
 }
 
 /// How long each stage may take, whole.
@@ -70,6 +74,8 @@ pub struct Timeouts {
     pub kms: Duration,
     /// Each clock.
     pub clock: Duration,
+    /// TLS handshake.
+    pub tls: Duration,
 }
 
 /// IPv4 or IPv6.
@@ -96,15 +102,18 @@ pub struct KmsOptions {
     pub cmid: Guid,
 }
 
-/// Checks every target. No target at all means the search suffixes of this machine.
+/// Checks every target. No target at all means the search suffixes of this machine, unless there
+/// are endpoints for online activation to check.
 ///
 /// # Errors
 /// Only this program's own failures: an unreadable resolver configuration, no descriptors.
 pub fn run(targets: &[Asked], options: &Options) -> anyhow::Result<Report> {
     let started = jiff::Timestamp::now().to_string();
-    let planned = plan::plan(targets, options)?;
-    let time_servers = clock::ask_time_servers(options)?;
-    let entries = run_all(planned, options, &time_servers)?;
+    let only_tls = targets.is_empty() && !options.tls.endpoints.is_empty();
+    let planned = if only_tls { Vec::new() } else { plan::plan(targets, options)? };
+    let time_servers = if only_tls { Vec::new() } else { clock::ask_time_servers(options)? };
+    let mut entries = run_all(planned, options, &time_servers)?;
+    entries.extend(tls::run(options)?);
     Ok(Report { started, entries })
 }
 
@@ -119,17 +128,23 @@ fn run_all(
         // One conversation needs no second thread.
         return planned.into_iter().map(run_one).collect();
     }
-    let slots: Vec<_> = planned.into_iter().map(|planned| Mutex::new(Some(planned))).collect();
+    at_once(planned, run_one).into_iter().collect()
+}
+
+/// Runs `run` over `items`, several at once, and returns what came of each, in their order.
+fn at_once<T: Send, R: Send>(items: Vec<T>, run: impl Fn(T) -> R + Sync) -> Vec<R> {
+    let threads = items.len().min(PROBES_AT_ONCE_MAX);
+    let slots: Vec<_> = items.into_iter().map(|item| Mutex::new(Some(item))).collect();
     let results: Vec<_> = slots.iter().map(|_| Mutex::new(None)).collect();
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
-        for _ in 0..probes.min(PROBES_AT_ONCE_MAX) {
+        for _ in 0..threads {
             scope.spawn(|| {
                 while let index = next.fetch_add(1, Ordering::Relaxed)
                     && let Some(slot) = slots.get(index)
                 {
-                    let planned = slot.lock().ok().and_then(|mut slot| slot.take());
-                    let result = planned.map(run_one);
+                    let item = slot.lock().ok().and_then(|mut slot| slot.take());
+                    let result = item.map(&run);
                     if let Some(mut place) = results.get(index).and_then(|r| r.lock().ok()) {
                         *place = result;
                     }
@@ -214,6 +229,7 @@ impl Default for Options {
             ping: false,
             kms: KmsOptions::new(&LabKey::DEFAULT),
             clock: ClockOptions::default(),
+            tls: TlsOptions::default(),
         }
     }
 }
@@ -229,6 +245,7 @@ impl Timeouts {
             rpc: timeout,
             kms: timeout,
             clock: timeout,
+            tls: timeout,
         }
     }
 }

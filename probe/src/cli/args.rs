@@ -91,6 +91,7 @@ Examples:
   kms-probe check 192.0.2.10 --source 198.51.100.7 --closed-port 9 --ping
   kms-probe check lab.test --resolver 127.0.0.1:5353 --depth kms --expect-lab
   kms-probe check kms1.corp.example.com:1688 --clock ntlm --clock sntp://ntp.corp.example.com
+  kms-probe check --tls-preset activation --tls-ca corp-proxy-root.pem
   kms-probe check corp.example.com --format html --output kms.html --ticket=firewall.txt
   kms-probe check corp.example.com --baseline yesterday.json")]
 pub(super) struct CheckArgs {
@@ -118,6 +119,8 @@ pub(super) struct CheckArgs {
     pub(super) report: super::emit::ReportArgs,
     #[command(flatten)]
     pub(super) clock: super::clock::ClockArgs,
+    #[command(flatten)]
+    pub(super) tls: super::tls::TlsArgs,
     // Last, since its heading in the help holds for all that follows.
     #[command(flatten)]
     pub(super) kms: KmsArgs,
@@ -171,6 +174,9 @@ pub(super) struct TimeoutArgs {
     /// Time for each clock
     #[arg(long, value_name = "DURATION", value_parser = values::duration, allow_hyphen_values = true)]
     pub(super) clock_timeout: Option<Duration>,
+    /// Time for the TLS handshake
+    #[arg(long, value_name = "DURATION", value_parser = values::duration, allow_hyphen_values = true)]
+    pub(super) tls_timeout: Option<Duration>,
 }
 
 /// What to ask at depth kms.

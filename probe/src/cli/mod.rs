@@ -9,6 +9,7 @@ mod fingerprint;
 mod measure;
 mod origin;
 mod sweep;
+mod tls;
 mod trace;
 mod values;
 
@@ -108,6 +109,7 @@ fn run_check(args: &CheckArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
         ping: args.beside.ping,
         kms: kms_options(&args.kms),
         clock: args.clock.options(args.depth.into())?,
+        tls: args.tls.options()?,
         ..check::Options::default()
     };
     let targets = targets(&args.targets, args.host, &options)?;
@@ -154,6 +156,7 @@ fn timeouts(args: &TimeoutArgs) -> Timeouts {
         rpc: args.rpc_timeout.unwrap_or(all.rpc),
         kms: args.kms_timeout.unwrap_or(all.kms),
         clock: args.clock_timeout.unwrap_or(all.clock),
+        tls: args.tls_timeout.unwrap_or(all.tls),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::stage::connect::{ConnectFacts, ConnectOutcome};
 use crate::stage::echo::EchoOutcome;
 use crate::stage::kms::{KmsAnswer, KmsFacts};
 use crate::stage::resolve::{AddressSource, Endpoint};
+use crate::stage::tls::TlsFacts;
 use crate::verdict::PortState;
 
 /// Something that was tried beside the stages, as one line.
@@ -75,6 +76,7 @@ pub fn line(facts: &StageFacts) -> String {
         StageFacts::Rpc(facts) => rpc(facts),
         StageFacts::Kms(facts) => kms(facts),
         StageFacts::Clock(facts) => clock(facts),
+        StageFacts::Tls(facts) => tls(facts),
     };
     parts.join(", ")
 }
@@ -296,6 +298,36 @@ fn clock(facts: &ClockFacts) -> Vec<String> {
     }
     if let Some(sntp) = &facts.sntp {
         parts.push(format!("stratum {} after {}", sntp.stratum, sntp.reference));
+    }
+    parts
+}
+
+fn tls(facts: &TlsFacts) -> Vec<String> {
+    let mut parts: Vec<String> = facts.protocol.iter().map(|&version| version.to_owned()).collect();
+    parts.extend(facts.cipher_suite.clone());
+    if let Some(own) = facts.chain.first() {
+        let names = match own.names.split_first() {
+            Some((first, [])) => format!("certificate for {first}"),
+            Some((first, more)) => {
+                let more = more.len() + own.names_not_shown;
+                format!("certificate for {first} and {more} more")
+            }
+            None => format!("certificate {}", own.subject),
+        };
+        parts.push(names);
+        parts.push(format!("issued by {}", own.issuer_name));
+        let (from, until) = (&own.not_before, &own.not_after);
+        parts.push(format!("valid from {from} to {until}"));
+        if own.days_left >= 0 {
+            let days = u64::try_from(own.days_left).unwrap_or(0);
+            parts.push(format!("{} left", plural_u64(days, "day", "days")));
+        }
+        let chain = facts.chain.len() + facts.certificates_not_shown;
+        parts.push(plural(chain, "certificate shown", "certificates shown"));
+    }
+    if let Some(failure) = &facts.failure {
+        parts.push("no handshake".to_owned());
+        parts.extend(failure.detail.clone());
     }
     parts
 }

@@ -11,6 +11,7 @@ pub mod echo;
 pub mod guess;
 pub mod kms;
 pub mod resolve;
+pub mod tls;
 
 use serde::Serialize;
 

@@ -91,7 +91,8 @@ pub(crate) fn offset(reading: &Reading) -> String {
 
 /// A duration with its two largest units, from a minute up.
 fn long_duration(time: Duration) -> String {
-    let seconds = time.as_secs();
+    // To the nearest second: a microsecond short of five hours is five hours.
+    let seconds = time.saturating_add(Duration::from_millis(500)).as_secs();
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {
         (0, 0, 0) => duration(time),
@@ -275,6 +276,7 @@ mod tests {
         assert!(cause.starts_with(expected), "{cause}");
         assert!(judged(49 * HOUR, 0).cause.contains("2 d 1 h ahead of"));
         assert!(judged(90 * SECOND, 0).cause.contains("1 min 30 s ahead of"));
+        assert!(judged(5 * HOUR - 40, 0).cause.contains("5 h 0 min ahead of"));
         assert!(judged(12_300, 0).cause.contains("12.3 ms ahead of"));
     }
 

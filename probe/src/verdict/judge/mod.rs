@@ -6,6 +6,7 @@ mod dns;
 mod kms;
 mod rpc;
 mod tcp;
+mod tls;
 mod words;
 
 pub use bind::bind;
@@ -15,6 +16,7 @@ pub use dns::{dns, dns_finding, dns_passed_over};
 pub use kms::kms;
 pub use rpc::rpc;
 pub use tcp::{accepts_all, tcp};
+pub use tls::{tls, towards_tls};
 pub use words::duration;
 pub(crate) use words::{count, readable};
 

@@ -9,12 +9,13 @@ pub mod dns;
 pub mod kms;
 pub mod rpc;
 pub mod tcp;
+pub mod tls;
 
 use super::{Row, Seen};
 
 /// Every row, in the order of the stages.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    [dns::ROWS, tcp::ROWS, bind::ROWS, rpc::ROWS, kms::ROWS, clock::ROWS]
+    [dns::ROWS, tcp::ROWS, bind::ROWS, rpc::ROWS, kms::ROWS, clock::ROWS, tls::ROWS]
         .into_iter()
         .flatten()
         .copied()
@@ -69,7 +70,8 @@ mod tests {
         rpc: ok executed fault closed reset timeout malformed
         kms: ok foreign_key hresult mac_mismatch echo_mismatch count_low fault closed reset timeout
              malformed
-        clock: ok skewed drifting unknown";
+        clock: ok skewed drifting unknown
+        tls: ok untrusted expired not_yet_valid name_mismatch handshake_failed timeout expiring";
 
     #[test]
     fn the_table_has_exactly_the_promised_codes_each_once() {

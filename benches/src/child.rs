@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use nix::sys::signal::{Signal, kill};
 use nix::time::ClockId;
 use nix::unistd::Pid;
 
@@ -101,6 +102,16 @@ impl Server {
         let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
         let kibibytes: u64 = kibibytes.context("no VmRSS in /proc: the server is gone")?.parse()?;
         Ok(kibibytes * 1024)
+    }
+
+    /// Asks it to end in good order, and waits for that.
+    ///
+    /// # Errors
+    /// When it ends otherwise.
+    pub fn stop(mut self) -> Result<()> {
+        kill(self.pid()?, Signal::SIGTERM)?;
+        let status = self.child.wait()?;
+        if status.success() { Ok(()) } else { bail!("the server ended: {status}") }
     }
 
     fn pid(&self) -> Result<Pid> {

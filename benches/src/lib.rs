@@ -13,6 +13,7 @@
 //! - [`check`]: one run of `kms-probe check` against its parts.
 //! - [`sweep`]: `kms-probe sweep` beside nmap, in a [`network`] of its own, with the [`usage`] of each run.
 //! - [`discover`]: `kms-probe discover` beside dig.
+//! - [`journal`]: a journal that answers wait for, beside bare SQLite with the same batches.
 //! - [`machine`]: processors, descriptors, and what the report says about the machine.
 //! - [`suite`]: the plan, its rounds, and the figures.
 //! - [`report`]: text and JSON.
@@ -23,6 +24,7 @@ pub mod discover;
 pub mod drive;
 pub mod exchange;
 pub mod floor;
+pub mod journal;
 pub mod machine;
 pub mod network;
 pub mod report;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::check::Check;
 use crate::discover::Discover;
+use crate::journal::JournalFigures;
 use crate::suite::{Figures, Idle, Measured, median};
 use crate::sweep::{
     NMAP_DEFAULT, NMAP_TUNED, PEAK_BAR_MIB, SWEEP_TCP, SWEEP_TUNED, Sweep, Way, peak_mib,
@@ -15,6 +16,9 @@ use crate::usage::Usage;
 
 /// Bytes of process memory per idle connection that are aimed at, at most.
 pub const IDLE_BAR: f64 = 3.0 * 1024.0;
+
+/// Answers per second with a journal that they wait for, as a share of bare SQLite's rows.
+pub const JOURNAL_BAR: f64 = 0.70;
 
 /// Start-up time that is aimed at, at most, in milliseconds.
 pub const START_BAR_MS: f64 = 5.0;
@@ -55,6 +59,8 @@ fn write_page(page: &mut String, figures: &Figures) -> std::fmt::Result {
         write_case(page, measured)?;
     }
     writeln!(page, "(us: processor time of the server process per exchange)")?;
+    writeln!(page)?;
+    write_journal(page, &figures.journal)?;
     writeln!(page)?;
     write_idle(page, "idle connection, floor", &figures.idle_floor, None)?;
     write_idle(page, "idle connection, serve", &figures.idle_serve, Some(IDLE_BAR))?;
@@ -137,6 +143,24 @@ fn discover_figures(discover: &Discover) -> [(&'static str, (f64, f64, f64)); 2]
 /// What is compared: `sweep` with nmap.
 const SWEEP_PAIRS: [(&str, &str); 2] = [(SWEEP_TCP, NMAP_DEFAULT), (SWEEP_TUNED, NMAP_TUNED)];
 
+fn write_journal(page: &mut String, journal: &JournalFigures) -> std::fmt::Result {
+    let (bare, serve, ratio) = journal.compare();
+    writeln!(
+        page,
+        "journal, durability full, 64 connections: {serve:.0} answers/s, bare SQLite {bare:.0} rows/s: \
+         {:.0}% (bar: {:.0}%, {})",
+        ratio * 100.0,
+        JOURNAL_BAR * 100.0,
+        verdict(ratio >= JOURNAL_BAR)
+    )?;
+    writeln!(
+        page,
+        "(the same rows in the same batches, {:.1} rows per commit; medians of {} rounds)",
+        journal.batch(),
+        journal.rounds.len()
+    )
+}
+
 fn write_check(page: &mut String, check: &Check) -> std::fmt::Result {
     let (trips, rest_ms) = (check.stages_in_round_trips(), check.rest_ms());
     writeln!(
@@ -208,6 +232,14 @@ pub fn json(figures: &Figures) -> Value {
             "response_bytes": sizes.response,
         },
         "exchanges": figures.cases.iter().map(case_json).collect::<Vec<_>>(),
+        "journal_full": {
+            "connections": 64,
+            "serve_per_s": figures.journal.compare().1,
+            "bare_sqlite_per_s": figures.journal.compare().0,
+            "ratio": figures.journal.compare().2,
+            "bar": JOURNAL_BAR,
+            "rows_per_commit": figures.journal.batch(),
+        },
         "idle": {
             "connections": [plan.idle_points.0, plan.idle_points.1],
             "floor_bytes_each": figures.idle_floor.bytes_each(),
@@ -295,9 +327,10 @@ mod tests {
     use super::*;
     use crate::check::Run;
     use crate::drive::Mode;
+    use crate::journal::JournalRound;
     use crate::machine::Machine;
     use crate::script::Sizes;
-    use crate::suite::{Case, Plan, Sample};
+    use crate::suite::{Case, Plan, Sample, Simulator};
     use crate::sweep::Tool;
 
     #[test]
@@ -395,7 +428,7 @@ mod tests {
             name: "a case",
             mode: Mode::KeepAlive,
             connections: 64,
-            logged: false,
+            simulator: Simulator::Quiet,
             rate_bar: Some(0.80),
             cpu_bar: Some(1.25),
         };
@@ -428,6 +461,9 @@ mod tests {
                 floor: vec![Sample { rate: 1.0, cpu_us: 1.0 }],
                 serve: vec![Sample { rate, cpu_us: cpu }],
             }],
+            journal: JournalFigures {
+                rounds: vec![JournalRound { serve: 800.0, bare: 1000.0, batch: 32.0 }],
+            },
             idle_floor: idle,
             idle_serve: idle,
             starts: (vec![Duration::from_millis(1)], vec![Duration::from_millis(2)]),

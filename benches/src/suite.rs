@@ -14,6 +14,7 @@ use crate::child::{self, Server};
 use crate::discover::{self, Discover};
 use crate::drive::{Load, Mode, Target};
 use crate::exchange;
+use crate::journal::{self, JournalFigures};
 use crate::machine::{self, Machine};
 use crate::script::{Script, Sizes};
 use crate::sweep::{self, Sweep};
@@ -52,12 +53,23 @@ pub struct Case {
     pub mode: Mode,
     /// How many at once.
     pub connections: usize,
-    /// Whether the simulator logs each request, to a file.
-    pub logged: bool,
+    /// How the simulator is started.
+    pub simulator: Simulator,
     /// The rate that is aimed at, as a share of the floor's.
     pub rate_bar: Option<f64>,
     /// The processor time that is aimed at, as a multiple of the floor's.
     pub cpu_bar: Option<f64>,
+}
+
+/// What the simulator does beside answering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Simulator {
+    /// Nothing.
+    Quiet,
+    /// It logs each request, to a file.
+    Logged,
+    /// It keeps a journal that lags behind the answers.
+    JournalAsync,
 }
 
 /// What one run of a case gave.
@@ -100,6 +112,8 @@ pub struct Figures {
     pub sizes: Sizes,
     /// Rates and processor time.
     pub cases: Vec<Measured>,
+    /// A journal that answers wait for, beside bare SQLite.
+    pub journal: JournalFigures,
     /// Idle connections to the floor.
     pub idle_floor: Idle,
     /// Idle connections to the simulator.
@@ -171,6 +185,9 @@ pub fn run(plan: Plan, mut progress: impl FnMut(&str)) -> Result<Figures> {
     let sizes = exchange::learn_sizes(serve.address, &script).context("kms-sim serve")?;
     let floor = Server::floor(&sizes, machine.pinned_to.len())?;
     exchange::learn_sizes(logged.address, &script).context("kms-sim serve, logging")?;
+    let folder = tempfile::tempdir_in(programs)?;
+    let journal = folder.path().join("async");
+    let journaled = Server::kms_sim(&plan.kms_sim, &journal::flags(&journal, "async")?, None)?;
 
     let mut cases: Vec<_> =
         CASES.map(|case| Measured { case, floor: Vec::new(), serve: Vec::new() }).into();
@@ -180,7 +197,11 @@ pub fn run(plan: Plan, mut progress: impl FnMut(&str)) -> Result<Figures> {
         for measured in &mut cases {
             let case = measured.case;
             progress(&format!("round {} of {}: {}", round + 1, plan.rounds, case.name));
-            let simulator = if case.logged { &logged } else { &serve };
+            let simulator = match case.simulator {
+                Simulator::Quiet => &serve,
+                Simulator::Logged => &logged,
+                Simulator::JournalAsync => &journaled,
+            };
             let sample = |server| sample(server, &target(server), &case, &plan);
             if round % 2 == 0 {
                 measured.floor.push(sample(&floor)?);
@@ -191,7 +212,8 @@ pub fn run(plan: Plan, mut progress: impl FnMut(&str)) -> Result<Figures> {
             }
         }
     }
-    drop((serve, logged, floor));
+    drop((serve, logged, journaled, floor));
+    let journal = journal::measure(&plan, folder.path(), &script, &sizes, &mut progress)?;
 
     progress("idle connections");
     let idle_floor =
@@ -210,6 +232,7 @@ pub fn run(plan: Plan, mut progress: impl FnMut(&str)) -> Result<Figures> {
         plan,
         sizes,
         cases,
+        journal,
         idle_floor,
         idle_serve,
         starts,
@@ -236,7 +259,11 @@ fn discover(plan: &Plan) -> Result<Result<Discover, String>> {
     }
 }
 
-fn sample(server: &Server, target: &Target, case: &Case, plan: &Plan) -> Result<Sample> {
+/// Drives `server` as `case` says and takes its figures.
+///
+/// # Errors
+/// When the server answers wrongly or stops answering.
+pub(crate) fn sample(server: &Server, target: &Target, case: &Case, plan: &Plan) -> Result<Sample> {
     let load = Load::start(target, case.mode, case.connections);
     pause(plan.warm_up);
     let (begin, cpu, done) = (Instant::now(), server.cpu_time()?, load.exchanges());
@@ -270,7 +297,7 @@ const IDLE: [&str; 4] = ["--log-level", "warn", "--idle-timeout", "10m"];
 const QUIET: [&str; 2] = ["--log-level", "warn"];
 const LOGGED: [&str; 2] = ["--log-level", "info"];
 
-const CASES: [Case; 5] = [
+const CASES: [Case; 6] = [
     Case { name: "keep-alive, 1 connection", connections: 1, ..KEEP_ALIVE },
     Case { name: "keep-alive, 16 connections", connections: 16, ..KEEP_ALIVE },
     Case {
@@ -279,7 +306,12 @@ const CASES: [Case; 5] = [
         cpu_bar: Some(1.25),
         ..KEEP_ALIVE
     },
-    Case { name: "keep-alive, 64, log to a file", logged: true, ..KEEP_ALIVE },
+    Case { name: "keep-alive, 64, log to a file", simulator: Simulator::Logged, ..KEEP_ALIVE },
+    Case {
+        name: "keep-alive, 64, journal async",
+        simulator: Simulator::JournalAsync,
+        ..KEEP_ALIVE
+    },
     Case {
         name: "new connection each, 16 at once",
         mode: Mode::NewConnection,
@@ -289,11 +321,12 @@ const CASES: [Case; 5] = [
     },
 ];
 
-const KEEP_ALIVE: Case = Case {
+/// 64 connections that stay open.
+pub(crate) const KEEP_ALIVE: Case = Case {
     name: "",
     mode: Mode::KeepAlive,
     connections: 64,
-    logged: false,
+    simulator: Simulator::Quiet,
     rate_bar: None,
     cpu_bar: None,
 };

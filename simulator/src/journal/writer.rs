@@ -14,6 +14,7 @@ use tracing::{error, info, warn};
 use super::config::{Durability, FailurePolicy, JournalConfig};
 use super::error::JournalError;
 use super::queue::{Condition, Leave, Queue, Ticket};
+use super::reader::Reader;
 use super::row::{Event, EventKind, Row, Subject, real_time_us};
 use super::store::{Restored, Store};
 use crate::model::ClientTable;
@@ -149,6 +150,14 @@ impl Journal {
     #[must_use]
     pub fn failure(&self) -> Option<&str> {
         self.tally.failure.get().map(String::as_str)
+    }
+
+    /// Another view of the file, for pages of rows and sums; rows that are behind are not in it yet.
+    ///
+    /// # Errors
+    /// The file has gone or cannot be read.
+    pub fn reader(&self) -> Result<Reader, JournalError> {
+        Reader::open(&self.config.path)
     }
 
     /// The file.

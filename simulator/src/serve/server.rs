@@ -23,7 +23,7 @@ use super::listener::{listen, stop_listening};
 use super::worker::Worker;
 use crate::dns::Choose;
 use crate::fault::FaultSet;
-use crate::journal::{Event, EventKind, LiveRows, OpenJournal, Place, Recorder, Subject};
+use crate::journal::{Event, EventKind, Journal, LiveRows, OpenJournal, Place, Recorder, Subject};
 use crate::model::{ClientTable, Decision, Host, Query};
 
 /// A simulated KMS host that is listening. Dropping it drains it, as [`Server::shutdown`] does.
@@ -202,7 +202,10 @@ impl Server {
             }
         }
         if is_running {
-            self.shared.record_event(EventKind::HostStopped, "");
+            let totals = self.shared.recorder.journal().map(Journal::totals).unwrap_or_default();
+            let detail =
+                format!("{} rows in {} commits, {} lost", totals.rows, totals.commits, totals.lost);
+            self.shared.record_event(EventKind::HostStopped, &detail);
         }
     }
 }

@@ -6,6 +6,8 @@
 
 #[path = "netns/beside.rs"]
 mod beside;
+#[path = "netns/loss.rs"]
+mod loss;
 #[path = "netns/origin.rs"]
 mod origin;
 #[path = "netns/raw_peer.rs"]

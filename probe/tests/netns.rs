@@ -6,6 +6,8 @@
 
 #[path = "netns/beside.rs"]
 mod beside;
+#[path = "netns/dns.rs"]
+mod dns;
 #[path = "netns/loss.rs"]
 mod loss;
 #[path = "netns/origin.rs"]

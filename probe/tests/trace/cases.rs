@@ -342,6 +342,27 @@ fn a_redirected_port_is_answered_before_the_host() {
 }
 
 #[test]
+fn a_path_with_a_branch_that_drops_is_reached_in_part() {
+    let Some(world) = World::new("a_path_with_a_branch_that_drops") else { return };
+    // Of the connections that are new here, every second one falls into a hole for good.
+    world.nft(
+        Node::Router2,
+        &[
+            "add table inet world",
+            "add set inet world passed { type inet_service; }",
+            "add set inet world lost { type inet_service; }",
+            "add chain inet world forward { type filter hook forward priority 0; }",
+            "add rule inet world forward tcp dport 1688 tcp sport @passed accept",
+            "add rule inet world forward tcp dport 1688 tcp sport @lost drop",
+            "add rule inet world forward tcp dport 1688 numgen inc mod 2 == 0 add @lost { tcp sport } drop",
+            "add rule inet world forward tcp dport 1688 add @passed { tcp sport }",
+        ],
+    );
+    let run = trace_with(&world, &[SERVER[V4], "--max-hops", "3", "--timeout", "1500ms"]);
+    run.shows("trace.reached_in_part", &["3"]);
+}
+
+#[test]
 fn an_echo_is_informative_and_says_where_the_kernel_forbids_it() {
     let Some(world) = World::new("an_echo_is_informative") else { return };
     let echo = |target: &str| {

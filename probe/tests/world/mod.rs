@@ -275,8 +275,9 @@ impl World {
         ip(&["netns", "exec", &namespace, nft.to_str().unwrap(), "flush", "ruleset"]);
     }
 
+    /// Runs a script of nftables on a node.
     #[track_caller]
-    fn nft(&self, node: Node, commands: &[&str]) {
+    pub fn nft(&self, node: Node, commands: &[&str]) {
         let mut child = Command::new(tool("ip").unwrap())
             .args(["netns", "exec", &self.namespace(node)])
             .arg(tool("nft").unwrap())

@@ -24,8 +24,8 @@ name is a domain whose KMS hosts are looked up by SRV, or a host with --host.
 SYNs of every TTL go to the target's port and, for comparison, to the control ports. Routers are
 seen by their ICMP \"time exceeded\", the host by its SYN-ACK or reset. No privilege is needed.
 In the picture, a number is a hop that answered, `*` one that did not, `[3]` the host, `!` an answer
-that stops the SYN and `X` silence. A trace looks at the TCP handshake only: a device that inspects
-payload lets it pass, which `kms-probe check` shows.
+that stops the SYN and `X` silence. A device that inspects payload lets the SYN pass, so an RPC bind
+follows over a connection of its own once the port is reached; where it stops, no trace can show.
 
 Examples:
   kms-probe trace kms1.corp.example.com:1688

@@ -45,7 +45,10 @@ pub(super) fn of(
                 .to_owned(),
         );
     }
-    let compares = is(&table::REACHED) || is(&table::REFUSED) || is(&table::PATH_SILENT);
+    let compares = is(&table::REACHED)
+        || is(&table::PAYLOAD_STOPPED)
+        || is(&table::REFUSED)
+        || is(&table::PATH_SILENT);
     let reached = |path: &PortPath| path.reached_at().is_some();
     if compares && !controls.iter().any(reached) {
         add(

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
 use super::facts::TraceFacts;
 use super::judge::{self, Conclusion};
 use super::path::{self, PortPath};
-use super::{Options, TRACES_MAX, names, sockets};
+use super::{Options, TRACES_MAX, names, payload, sockets, table};
 use crate::check;
 use crate::dns::system::SystemConfig;
 use crate::stage::Stage;
@@ -160,10 +161,14 @@ fn trace(planned: Planned, options: &Options, resolvers: &[SocketAddr]) -> anyho
         let facts = sockets::trace(address, options);
         (facts, echo.and_then(|echo| echo.join().ok()))
     });
-    let facts = facts.with_context(|| format!("cannot trace `{address}`"))?;
+    let mut facts = facts.with_context(|| format!("cannot trace `{address}`"))?;
     let paths = path::paths(&facts);
-    let conclusion =
-        judge::conclude(&host, &facts, &paths).context("a trace without a port shows nothing")?;
+    let mut conclusion = conclude(&host, &facts, &paths)?;
+    if std::ptr::eq(conclusion.verdict.row, &table::REACHED) {
+        let left = options.timeout.saturating_sub(Duration::from_micros(facts.elapsed_us));
+        facts.payload = payload::send(options.origin, address, left.max(PAYLOAD_TIMEOUT_MIN))?;
+        conclusion = conclude(&host, &facts, &paths)?;
+    }
     let names = look_up_names(&paths, options, resolvers)?;
     Ok(Entry {
         target,
@@ -173,6 +178,10 @@ fn trace(planned: Planned, options: &Options, resolvers: &[SocketAddr]) -> anyho
         verdict: conclusion.verdict.clone(),
         traced: Some(Box::new(Traced { facts, paths, conclusion, names, echo })),
     })
+}
+
+fn conclude(host: &str, facts: &TraceFacts, paths: &[PortPath]) -> anyhow::Result<Conclusion> {
+    judge::conclude(host, facts, paths).context("a trace without a port shows nothing")
 }
 
 fn look_up_names(
@@ -206,3 +215,6 @@ fn resolvers(dns: &check::Options) -> Vec<SocketAddr> {
         dns.resolvers.clone()
     }
 }
+
+/// A payload gets this much time even where the SYNs have used all of it.
+const PAYLOAD_TIMEOUT_MIN: Duration = Duration::from_secs(1);

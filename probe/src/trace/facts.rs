@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::payload::PayloadFacts;
 use crate::platform::origin::Origin;
 use crate::platform::{IcmpError, IcmpVersion};
 use crate::stage::connect::SocketError;
@@ -21,6 +22,8 @@ pub struct TraceFacts {
     pub max_hops: u8,
     /// Flows of the target's port that were asked for; control ports have one.
     pub flows: u8,
+    /// What came of a payload, where the port was reached and one was sent.
+    pub payload: Option<PayloadFacts>,
     /// How long the trace was allowed to take, in milliseconds.
     pub timeout_ms: u64,
     /// How long it took, in microseconds.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::caveat::Caveat;
 use super::entry::{Entry, Report, Traced};
 use super::path::PortPath;
+use super::payload::PayloadFacts;
 use super::place::Place;
 use crate::platform::origin::Origin;
 use crate::report::json::JsonReport;
@@ -42,6 +43,7 @@ struct JsonTrace<'a> {
     ports: &'a [PortPath],
     names: &'a BTreeMap<IpAddr, String>,
     echo: Option<&'a EchoFacts>,
+    payload: Option<PayloadFacts>,
 }
 
 /// A report as a value to be written.
@@ -80,5 +82,6 @@ fn trace(traced: &Traced) -> JsonTrace<'_> {
         ports: &traced.paths,
         names: &traced.names,
         echo: traced.echo.as_ref(),
+        payload: traced.facts.payload,
     }
 }

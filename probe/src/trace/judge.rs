@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use super::caveat::{self, Caveat};
 use super::facts::TraceFacts;
 use super::path::{End, PortPath};
+use super::payload::PayloadOutcome;
 use super::place::{Place, PlaceHop};
 use super::table;
 use super::words::{self, Values};
@@ -87,6 +88,16 @@ impl Case<'_> {
             return found(&table::REACHED_IN_PART, values, None);
         }
         values.set("where", words::distance(ttl));
+        if let Some(payload) = self.facts.payload {
+            if let Some(how) = payload.stopped() {
+                values.set("payload_end", how);
+                return found(&table::PAYLOAD_STOPPED, values, None);
+            }
+            if payload.outcome == PayloadOutcome::Answered {
+                values
+                    .set("payload_note", "but payload passes, for an RPC bind is answered".into());
+            }
+        }
         found(&table::REACHED, values, None)
     }
 

@@ -14,6 +14,7 @@ pub mod json;
 pub mod judge;
 pub mod names;
 pub mod path;
+pub mod payload;
 mod picture;
 pub mod place;
 mod progress;

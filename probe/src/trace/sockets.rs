@@ -199,6 +199,7 @@ impl<'a> Run<'a> {
             source: self.source.map(|source| source.ip()),
             origin: self.options.origin.is_asked_for().then_some(self.options.origin),
             control_ports: self.options.control_ports_beside(self.address.port()),
+            payload: None,
             max_hops: self.options.max_hops,
             flows: self.options.flows,
             timeout_ms: u64::try_from(self.options.timeout.as_millis()).unwrap_or(u64::MAX),

@@ -2,7 +2,7 @@
 //! the verdict of the connect says.
 
 use crate::stage::Stage;
-use crate::verdict::table::tcp;
+use crate::verdict::table::{bind, tcp};
 use crate::verdict::{PortState, Row, Severity};
 
 /// SYN-ACK from where the host is.
@@ -12,10 +12,27 @@ pub static REACHED: Row = Row {
     severity: Severity::Ok,
     port_state: Some(PortState::Listening),
     cause: "The SYN reaches {endpoint} and is answered {where}, so no device on the way stops TCP \
-            {port} as such; a SYN trace says nothing of payload filters, which let the handshake \
-            pass and stop the RPC bind.",
+            {port} as such; a SYN trace says nothing of payload filters, {payload_note}.",
     remedy: None,
     client_sees: &[],
+    client_note: None,
+};
+
+/// SYN-ACK from where the host is, and then silence or a reset.
+pub static PAYLOAD_STOPPED: Row = Row {
+    code: "trace.payload_stopped",
+    stage: Stage::Bind,
+    severity: Severity::Critical,
+    port_state: Some(PortState::Listening),
+    cause: "The SYN reaches {endpoint} and is answered {where}; the payload is stopped on the path: \
+            an RPC bind over an open connection {payload_end}, as a deep-inspection device (a \
+            firewall that looks into the payload) makes it, or the service there does not answer RPC.",
+    remedy: Some(
+        "Allow the RPC payload and not only the port on the deep-inspection firewalls between \
+         {source} and {address}, and run `kms-probe check {check_target}` next to the host to rule \
+         the service out.",
+    ),
+    client_sees: bind::TIMEOUT.client_sees,
     client_note: None,
 };
 
@@ -241,6 +258,7 @@ pub static TOO_FAR: Row = Row {
 /// All rows.
 pub static ROWS: &[&Row] = &[
     &REACHED,
+    &PAYLOAD_STOPPED,
     &REACHED_IN_PART,
     &ANSWERED_EARLY,
     &REFUSED,

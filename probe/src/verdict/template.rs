@@ -89,6 +89,8 @@ const GENERAL: &[(&str, &str)] = &[
     ("others", "stay silent or are rejected"),
     ("owners", "the routers next to that place"),
     ("payload", "the host refused it as invalid data or its answer does not verify"),
+    ("payload_end", "got no answer or a reset"),
+    ("payload_note", "which let the handshake pass and stop the RPC bind"),
     ("place", "at or just after the last router that answers"),
     ("port", "1688"),
     ("product", "the product"),

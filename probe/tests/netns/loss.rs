@@ -34,6 +34,7 @@ fn sent_again(run: &Run) -> (u64, u64) {
 }
 
 #[test]
+#[allow(clippy::print_stdout, reason = "a seed is printed")]
 fn at_a_loss_of_20_percent_95_of_100_checks_are_healthy_and_say_what_was_sent_again() {
     let test = "at_a_loss_of_20_percent_95_of_100_checks_are_healthy";
     let Some(mut world) = World::new(test) else { return };

@@ -12,7 +12,8 @@ fn an_open_port_is_reached_over_both_families_and_closed_ports_compare() {
     let Some(world) = World::new("an_open_port_is_reached_over_both_families") else { return };
     for family in [V4, V6] {
         let run = trace(&world, SERVER[family]);
-        run.shows("trace.reached", &["from hop 3", "says nothing of payload filters"]);
+        run.shows("trace.reached", &["from hop 3", "payload passes, for an RPC bind is answered"]);
+        assert_eq!(run.entry["trace"]["payload"]["outcome"], "answered");
         assert_eq!(*run.end(1688), json!({ "kind": "syn_ack", "ttl": 3 }));
         assert_eq!(*run.end(443), json!({ "kind": "syn_ack", "ttl": 3 }));
         assert_eq!(*run.end(445), json!({ "kind": "reset", "ttl": 3 }));
@@ -166,15 +167,19 @@ fn a_rejection_by_the_servers_own_filter_is_said_to_be_its_own() {
 }
 
 #[test]
-fn payload_filters_let_the_syn_reach_the_host_and_the_trace_says_so() {
+fn payload_filters_let_the_syn_reach_the_host_and_stop_the_payload() {
     let Some(world) = World::new("payload_filters_let_the_syn_reach_the_host") else { return };
     for (rule, bind) in [
         ("tcp dport 1688 tcp flags & psh == psh drop", "bind.timeout"),
         ("tcp dport 1688 tcp flags & psh == psh reject with tcp reset", "bind.reset"),
     ] {
         world.rule(Node::Router2, "forward", rule);
-        let run = trace(&world, SERVER[V4]);
-        run.shows("trace.reached", &["says nothing of payload filters"]);
+        for family in [V4, V6] {
+            let run = trace(&world, SERVER[family]);
+            let parts = ["The SYN reaches", "the payload is stopped on the path", "from hop 3"];
+            run.shows("trace.payload_stopped", &parts);
+            assert_eq!(*run.end(1688), json!({ "kind": "syn_ack", "ttl": 3 }));
+        }
         let check = ["check", SERVER[V4], "--format", "json", "--bind-timeout", "1s"];
         let report: serde_json::Value =
             serde_json::from_slice(&world.probe(&check).stdout).unwrap();

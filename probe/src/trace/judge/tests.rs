@@ -9,6 +9,7 @@ use super::*;
 use crate::stage::connect::{ErrorKind, SocketError};
 use crate::trace::facts::{Outcome, ProbeFacts};
 use crate::trace::path::paths;
+use crate::trace::payload::PayloadFacts;
 use crate::verdict::Severity;
 
 const SOURCE: &str = "10.91.1.2";
@@ -58,6 +59,7 @@ fn facts(probes: Vec<ProbeFacts>, control_ports: Vec<u16>) -> TraceFacts {
         address: SocketAddr::new(ip(HOST), TARGET),
         source: Some(ip(SOURCE)),
         origin: None,
+        payload: None,
         control_ports,
         max_hops: MAX_HOPS,
         flows: 1,
@@ -462,5 +464,21 @@ fn every_row_of_the_table_is_concluded_by_some_test_and_none_twice() {
     let tests = include_str!("tests.rs");
     for code in codes {
         assert!(tests.matches(code).count() > 0, "no test concludes {code}");
+    }
+}
+
+#[test]
+fn a_payload_that_is_stopped_where_the_syn_passes_is_its_own_verdict() {
+    let mut all = probes(TARGET, 0, &open());
+    all.extend(probes(CONTROL, 0, &open()));
+    let mut facts = facts(all, vec![CONTROL]);
+    for (outcome, code, part) in [
+        (PayloadOutcome::TimedOut, "trace.payload_stopped", "got no answer within 700 ms"),
+        (PayloadOutcome::Reset, "trace.payload_stopped", "was answered with a reset"),
+        (PayloadOutcome::Closed, "trace.reached", "says nothing of payload filters, which"),
+        (PayloadOutcome::Answered, "trace.reached", "an RPC bind is answered"),
+    ] {
+        facts.payload = Some(PayloadFacts { outcome, elapsed_us: 10, timeout_ms: 700 });
+        shows(&conclude_facts(&facts), code, &["The SYN reaches", "from hop 3", part]);
     }
 }

@@ -34,7 +34,7 @@ early and reports what there is.
 
 Examples:
   kms-probe measure corp.example.com
-  kms-probe measure kms1.corp.example.com:1688 --duration 10m --rate 2/s --format html --output kms1.html
+  kms-probe measure 192.0.2.10 --duration 10m --rate 2/s --format html --output kms1.html
   kms-probe measure 192.0.2.10 --keep-alive --count 1000 --rate 50/s --slo p99=20ms
   kms-probe measure corp.example.com --max-loss 1 --slo tcp:p50=5ms --format json --hlog kms.hlog
 

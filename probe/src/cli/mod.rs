@@ -34,6 +34,12 @@ use crate::stage::{Stage, resolve};
 use crate::target::{Asked, Target};
 use crate::{discover, explain, lab};
 
+/// The command line, as clap describes it.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -91,6 +97,12 @@ fn run(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Outcome> {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), PROGRAM, &mut script);
+            if shell == clap_complete::Shell::Bash {
+                // The generator writes the hyphen of the program's name in two ways, and then no
+                // command completes its flags.
+                let text = String::from_utf8_lossy(&script);
+                script = text.replace("kms__subcmd__probe", "kms__probe").into_bytes();
+            }
             out.write_all(&script)?;
             Ok(Outcome::Healthy)
         }

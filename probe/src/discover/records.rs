@@ -4,9 +4,10 @@
 
 use serde::Serialize;
 
+use crate::dns::lookup::Lookup;
 use crate::dns::message::Service;
 use crate::dns::name::DomainName;
-use crate::stage::resolve::{DnsCode, Resolved, View};
+use crate::stage::resolve::{DnsCode, HostAnswer, Resolved, View};
 
 /// One record to create, four ways.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -37,10 +38,12 @@ pub fn missing(resolved: &Resolved) -> Vec<Creation> {
         return service(domain, &resolved.facts.question, view).into_iter().collect();
     }
     let unresolved = view.hosts.iter().filter(|host| host.code.is_missing());
-    let creatable = unresolved.map(|host| &host.host).filter(|host| {
+    let creatable = unresolved.filter(|answer| {
+        let host = &answer.host;
         host.is_plain() && !host.looks_like_address() && host.doubled_suffix().is_none()
     });
-    creatable.take(MAX_CREATIONS).map(|host| address(host, domain)).collect()
+    let created = creatable.take(MAX_CREATIONS);
+    created.map(|answer| address(&answer.host, &zone_of_host(answer, domain))).collect()
 }
 
 /// What to put in the place of SRV records with port 0, or whose target is an alias, as `code` asks.
@@ -116,9 +119,8 @@ fn service(domain: &DomainName, owner: &DomainName, view: &View) -> Option<Creat
 }
 
 /// The address record of a target, with an address kept for examples (RFC 5737).
-fn address(host: &DomainName, domain: &DomainName) -> Creation {
-    let zone = if host.is_within(domain) { domain.clone() } else { host.parent() };
-    let name = relative(host, &zone);
+fn address(host: &DomainName, zone: &DomainName) -> Creation {
+    let name = relative(host, zone);
     Creation {
         purpose: format!(
             "address record of {host}; replace {ADDRESS} by its address (AAAA for IPv6), or delete \
@@ -136,14 +138,29 @@ fn address(host: &DomainName, domain: &DomainName) -> Creation {
 /// The zone that denied the record, if it is one that can hold it; otherwise the domain itself,
 /// whose zone does not exist yet or was not named.
 fn zone_of(domain: &DomainName, view: &View) -> DomainName {
-    let response = view.service.as_ref().and_then(|service| service.last()?.response.as_ref());
-    let named = response.and_then(|response| response.negative.as_ref()).map(|n| &n.zone);
-    let usable = named.filter(|zone| zone.is_plain() && domain.is_within(zone));
-    match usable {
-        // A top-level domain or the root says that nothing below it exists.
-        Some(zone) if zone.labels() > 1 || domain.labels() == 1 => zone.clone(),
-        _ => domain.clone(),
-    }
+    denied_by(view.service.iter(), domain).unwrap_or_else(|| domain.clone())
+}
+
+/// The zone that denied the address of a host; otherwise the domain, if the host is in it, or else
+/// the name above the host.
+fn zone_of_host(answer: &HostAnswer, domain: &DomainName) -> DomainName {
+    let host = &answer.host;
+    let otherwise = || if host.is_within(domain) { domain.clone() } else { host.parent() };
+    denied_by(answer.lookups.iter(), host).unwrap_or_else(otherwise)
+}
+
+/// The zone that says there is no such record, if it is one that can hold it.
+fn denied_by<'a>(
+    lookups: impl Iterator<Item = &'a Lookup>,
+    name: &DomainName,
+) -> Option<DomainName> {
+    let mut zones = lookups.filter_map(|lookup| {
+        let response = lookup.last()?.response.as_ref()?;
+        response.negative.as_ref().map(|negative| &negative.zone)
+    });
+    // A top-level domain or the root says that nothing below it exists.
+    let holds = |zone: &&DomainName| zone.labels() > 1 || name.labels() == 1;
+    zones.find(|zone| zone.is_plain() && name.is_within(zone)).filter(holds).cloned()
 }
 
 fn relative(name: &DomainName, zone: &DomainName) -> String {
@@ -189,9 +206,19 @@ mod tests {
 
     #[test]
     fn an_address_record_goes_into_the_domain_or_beside_it() {
-        let inside = address(&name("kms1.eu.corp.test"), &name("corp.test"));
+        let of = |host: &str| {
+            let answer = HostAnswer {
+                host: name(host),
+                code: DnsCode::NxDomain,
+                addresses: Vec::new(),
+                aliases: Vec::new(),
+                lookups: Vec::new(),
+            };
+            address(&answer.host, &zone_of_host(&answer, &name("corp.test")))
+        };
+        let inside = of("kms1.eu.corp.test");
         assert!(inside.windows.contains("-ZoneName 'corp.test' -Name 'kms1.eu'"), "{inside:?}");
-        let outside = address(&name("kms1.other.test"), &name("corp.test"));
+        let outside = of("kms1.other.test");
         assert!(outside.nsupdate.starts_with("zone other.test\n"), "{outside:?}");
     }
 }

@@ -23,6 +23,8 @@ pub fn text(discovery: &Discovery) -> String {
             creation_text(creation, &mut out);
         }
     }
+    out.push('\n');
+    out.push_str(WHO_DOES_NOT_ASK);
     out
 }
 
@@ -258,5 +260,12 @@ impl Tree {
         }
     }
 }
+
+/// Microsoft Learn, "Troubleshooting KMS" (order in which a client searches) and slmgr's options.
+const WHO_DOES_NOT_ASK: &str = "\
+Not every client asks DNS: one with a fixed host (slmgr /skms, registry value
+KeyManagementServiceName) never does until slmgr /ckms clears it, and one that remembers the host of
+its last success tries that first, until slmgr /ckhc ends it.
+";
 
 const MAX_ORDER_SHOWN: usize = 16;

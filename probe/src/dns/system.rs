@@ -2,7 +2,7 @@
 //! command line names instead.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 use hickory_resolver::config::{ResolverConfig, ResolverOpts};
@@ -10,6 +10,7 @@ use hickory_resolver::system_conf::{parse_resolv_conf, read_system_conf};
 use serde::Serialize;
 
 use super::name::{DomainName, escape_text};
+use crate::platform::{self, SocketFacts as _};
 
 /// The machine's resolver configuration. No server at all is a value, not an error: Windows calls
 /// it 0x8007267C, and a report says so.
@@ -56,12 +57,15 @@ impl SystemConfig {
     /// # Errors
     /// [`SystemError`] if it cannot be understood.
     pub fn parse(text: &[u8], source: &str) -> Result<Self, SystemError> {
-        if let Ok(parsed) = parse_resolv_conf(text) {
-            return Ok(Self::of(parsed, source));
+        let without_zones = without_zones(text);
+        if let Ok(parsed) = parse_resolv_conf(&without_zones) {
+            let mut config = Self::of(parsed, source);
+            restore_zones(&mut config.servers, text);
+            return Ok(config);
         }
         // The library refuses a file without servers. If one more line makes it readable, that was
         // all it lacked, and the suffixes still count.
-        let mut with_server = text.to_vec();
+        let mut with_server = without_zones.into_bytes();
         with_server.extend_from_slice(b"\nnameserver 192.0.2.1\n");
         match parse_resolv_conf(with_server) {
             Ok(parsed) => Ok(Self { servers: Vec::new(), ..Self::of(parsed, source) }),
@@ -88,7 +92,9 @@ impl SystemConfig {
         for server in config.name_servers() {
             let port = server.connections.first().map_or(DNS_PORT, |connection| connection.port);
             let address = SocketAddr::new(server.ip, port);
-            if !servers.contains(&address) && servers.len() < MAX_SERVERS {
+            // Two link-local servers with one address differ in their zone, which is not known yet.
+            let is_new = !servers.contains(&address) || is_link_local(server.ip);
+            if is_new && servers.len() < MAX_SERVERS {
                 servers.push(address);
             }
         }
@@ -104,6 +110,48 @@ impl SystemConfig {
         }
         Self { source: source.to_owned(), servers, search, ndots: options.ndots }
     }
+}
+
+/// The text without the zones of link-local servers: the library drops them, and with some names of
+/// interfaces, such as `br-lan`, the whole line.
+fn without_zones(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    let lines = text.lines().map(|line| match line.split_once('%') {
+        Some((server, _)) if server.trim_start().starts_with("nameserver") => server,
+        _ => line,
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Gives link-local servers the zones that stand in the file: without one they cannot be asked. An
+/// interface that does not exist leaves its server without.
+fn restore_zones(servers: &mut [SocketAddr], text: &[u8]) {
+    let text = String::from_utf8_lossy(text);
+    let values = text.lines().filter_map(|line| {
+        let mut words = line.split_whitespace();
+        (words.next() == Some("nameserver")).then(|| words.next()).flatten()
+    });
+    for (address, zone) in values.filter_map(|value| value.split_once('%')) {
+        let zoned = address.parse::<Ipv6Addr>().ok().zip(zone_index(zone));
+        let Some((address, index)) = zoned else { continue };
+        let mut without = servers.iter_mut().filter_map(|server| match server {
+            SocketAddr::V6(it) if *it.ip() == address && it.scope_id() == 0 => Some(it),
+            _ => None,
+        });
+        if let Some(server) = without.next() {
+            server.set_scope_id(index);
+        }
+    }
+}
+
+/// The index of a zone, which is an interface's name or number.
+fn zone_index(zone: &str) -> Option<u32> {
+    let number = zone.parse().ok().filter(|index| *index != 0);
+    number.or_else(|| platform::current().interface_index(zone))
+}
+
+fn is_link_local(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local())
 }
 
 /// A resolver configuration that cannot be used.
@@ -128,6 +176,9 @@ impl std::error::Error for SystemError {}
 /// # Errors
 /// [`ResolverError`] repeats the value and shows the forms.
 pub fn parse_resolver(text: &str) -> Result<SocketAddr, ResolverError> {
+    if let Some((address, rest)) = text.split_once('%') {
+        return parse_zoned_resolver(text, address, rest);
+    }
     let bracketed = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let address = bracketed.filter(|inner| inner.contains(':')).unwrap_or(text);
     let parsed = address
@@ -142,6 +193,27 @@ pub fn parse_resolver(text: &str) -> Result<SocketAddr, ResolverError> {
         Ok(server) => Ok(server),
         Err(_) => Err(ResolverError::new(text, "not an IP address with an optional port")),
     }
+}
+
+/// A link-local server with its zone: `fe80::53%eth0` or `[fe80::53%eth0]:5353`.
+fn parse_zoned_resolver(
+    text: &str,
+    address: &str,
+    rest: &str,
+) -> Result<SocketAddr, ResolverError> {
+    let (zone, closing, port) = match rest.split_once(']') {
+        Some((zone, port)) => (zone, "]", port),
+        None => (rest, "", ""),
+    };
+    let mut server = parse_resolver(&format!("{address}{closing}{port}"))
+        .map_err(|error| ResolverError::new(text, error.reason))?;
+    let index =
+        zone_index(zone).ok_or_else(|| ResolverError::new(text, "no such interface here"))?;
+    match &mut server {
+        SocketAddr::V6(server) => server.set_scope_id(index),
+        SocketAddr::V4(_) => return Err(ResolverError::new(text, "only IPv6 has zones")),
+    }
+    Ok(server)
 }
 
 /// Why a `--resolver` value cannot be used.
@@ -205,6 +277,34 @@ mod tests {
         assert_eq!(servers, ["192.0.2.1:53", "[2001:db8::1]:53"]);
         assert_eq!(names(&config), ["corp.test", "eu.corp.test"]);
         assert_eq!(config.ndots, 2);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn link_local_servers_keep_their_zones() {
+        let config = parsed(
+            "nameserver fe80::1%lo\nnameserver fe80::1%7\nnameserver fe80::2%no-such0\n\
+             nameserver 2001:db8::1\n",
+        );
+        let servers: Vec<_> = config.servers.iter().map(ToString::to_string).collect();
+        let expected = ["[fe80::1%1]:53", "[fe80::1%7]:53", "[fe80::2]:53", "[2001:db8::1]:53"];
+        assert_eq!(servers, expected);
+        for (text, server) in [
+            ("fe80::53%lo", "[fe80::53%1]:53"),
+            ("[fe80::53%lo]", "[fe80::53%1]:53"),
+            ("[fe80::53%3]:5353", "[fe80::53%3]:5353"),
+        ] {
+            assert_eq!(parse_resolver(text).unwrap().to_string(), server);
+        }
+        for (text, part) in [
+            ("fe80::53%no-such0", "no such interface"),
+            ("192.0.2.53%lo", "only IPv6"),
+            ("[fe80::53%lo", "not an IP address"),
+            ("fe80::53%", "no such interface"),
+        ] {
+            let error = parse_resolver(text).unwrap_err().to_string();
+            assert!(error.contains(part) && error.contains(text), "{error}");
+        }
     }
 
     #[test]

@@ -96,7 +96,7 @@ async fn the_zone_that_denies_is_the_zone_to_change() {
 
 #[tokio::test]
 async fn the_nsupdate_script_and_the_zone_line_create_the_record_in_bind() {
-    let needs = [Need::Tool("named"), Need::Tool("nsupdate")];
+    let needs = [Need::Tool("named"), Need::Tool("nsupdate"), Need::Tool("named-checkzone")];
     let test = "the_nsupdate_script_and_the_zone_line_create_the_record_in_bind";
     if !skip::require(test, &needs) {
         return;
@@ -107,12 +107,14 @@ async fn the_nsupdate_script_and_the_zone_line_create_the_record_in_bind() {
     let missing = discover(server.address, "new.corp.test").await;
     assert_eq!(missing.domains[0].resolved.code, DnsCode::NxDomain);
     let creation = &missing.domains[0].to_create[0];
+    assert_zone_takes(&creation.zone_line);
     update(&server, &creation.nsupdate);
 
     // Now the example host has no address yet, and that record is offered too.
     let dangling = discover(server.address, "new.corp.test").await;
     assert_eq!(dangling.domains[0].resolved.code, DnsCode::TargetUnresolved);
-    update(&server, &format!("update add {}\nsend\n", dangling.domains[0].to_create[0].zone_line));
+    assert_zone_takes(&dangling.domains[0].to_create[0].zone_line);
+    update(&server, &dangling.domains[0].to_create[0].nsupdate);
     let whole = discover(server.address, "new.corp.test").await;
     assert_eq!(whole.domains[0].resolved.code, DnsCode::Ok);
     assert_eq!(whole.domains[0].resolved.endpoints[0].host, name("kms.new.corp.test"));
@@ -141,6 +143,21 @@ async fn the_dnsmasq_lines_create_the_records() {
     let server = daemon::dnsmasq(&lines, ready).await;
     let domain = &discover(server.address, "corp.test").await.domains[0];
     assert_eq!(domain.resolved.code, DnsCode::Ok);
+}
+
+/// The zone with one line more is one that BIND loads.
+fn assert_zone_takes(line: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("zone");
+    std::fs::write(&file, format!("{}{line}\n", daemon::zone())).unwrap();
+    let mut command = Command::new(skip::tool("named-checkzone").unwrap());
+    let output = command.args(["-D", "corp.test"]).arg(file).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{line}: {text}");
+    let words: Vec<&str> = line.split(' ').collect();
+    let owner = words.first().unwrap();
+    let loaded = text.lines().find(|it| it.starts_with(owner)).unwrap();
+    assert_eq!(loaded.split_whitespace().collect::<Vec<_>>(), words);
 }
 
 fn update(server: &daemon::Daemon, script: &str) {

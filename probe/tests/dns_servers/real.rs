@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use kms_probe::discover;
 use kms_probe::dns::exchange::{Outcome, TcpFailure, Transport, exchange};
 use kms_probe::dns::lookup::lookup;
 use kms_probe::stage::resolve::{self, DnsCode};
@@ -170,6 +171,14 @@ async fn an_access_list_is_refused() {
     let resolved = resolve::domain(&name("corp.test"), &options(&[server.address])).await.unwrap();
     assert_eq!(resolved.code, DnsCode::Refused);
     assert_eq!(resolved.reason.values["source"], "127.0.0.1");
+    // BIND says why, in an Extended DNS Error, and people see it.
+    let options = discover::Options {
+        domains: vec![name("corp.test")],
+        resolve: options(&[server.address]),
+        seed: 1,
+    };
+    let text = discover::text(&discover::run(&options).await.unwrap());
+    assert!(text.contains("EDE 18 Prohibited"), "{text}");
 }
 
 #[tokio::test]

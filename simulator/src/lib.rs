@@ -1,5 +1,6 @@
 //! kms-sim: a lab KMS host that cannot activate anything.
 
+pub mod admin;
 pub mod cli;
 pub mod dns;
 pub mod fault;

@@ -175,6 +175,13 @@ impl Zone {
         self.serial
     }
 
+    /// Every record, name by name, but for the SOA.
+    pub fn records(&self) -> impl Iterator<Item = Record> {
+        self.nodes.iter().flat_map(|(owner, data)| {
+            data.iter().map(|rdata| self.record(owner.clone(), rdata.clone()))
+        })
+    }
+
     /// The zone as the successor of `previous`: one serial on (RFC 1982).
     pub(super) fn following(mut self, previous: &Self) -> Self {
         self.serial = previous.serial.wrapping_add(1);

@@ -36,6 +36,18 @@ impl Pairs {
         Ok(())
     }
 
+    /// The one value of `key`, where there is nothing else.
+    #[must_use]
+    pub fn only(&self, key: &str) -> Option<&str> {
+        match self.0.as_slice() {
+            [(known, values)] if known == key => match values.as_slice() {
+                [value] => Some(value),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// Takes the one value of `key`, if it is there, as `read` reads it.
     pub(super) fn take_with<T>(
         &mut self,

@@ -30,6 +30,17 @@ pub enum Durability {
     Async,
 }
 
+impl Durability {
+    /// The word of the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Async => "async",
+        }
+    }
+}
+
 /// What a host does when its journal cannot be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -65,6 +65,12 @@ impl ClientCache {
         self.entries.iter().map(|entry| (entry.cmid, entry.seen))
     }
 
+    /// The clients that count at `now`, least recently seen first.
+    pub fn alive(&self, now: FileTime) -> impl Iterator<Item = (Guid, FileTime)> {
+        let oldest = oldest_alive(now);
+        self.entries().filter(move |(_, seen)| *seen >= oldest)
+    }
+
     /// A cache as [`ClientCache::capacity`] and [`ClientCache::entries`] showed it. What would
     /// break its bounds is left out: the least recently seen first.
     #[must_use]

@@ -2,12 +2,16 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::service_times::ServiceTimes;
+
 macro_rules! counters {
     ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
         /// The counters of one worker: each is written by one thread and read by any.
         #[derive(Debug, Default)]
         pub(super) struct Counters {
             $(pub(super) $name: Counter,)+
+            /// Filled while somebody watches.
+            pub(super) service_times: ServiceTimes,
         }
 
         /// What a server has seen since it started.

@@ -19,6 +19,7 @@ use super::config::{Limits, ServeConfig};
 use super::counters::Totals;
 use super::dns_faults;
 use super::groups::AssociationGroups;
+use super::handle::Handle;
 use super::listener::{listen, stop_listening};
 use super::worker::Worker;
 use crate::dns::Choose;
@@ -109,6 +110,16 @@ impl Server {
         &self.addresses
     }
 
+    /// A hold on the server for those who look at it while it runs.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle {
+            shared: Arc::clone(&self.shared),
+            workers: self.workers.as_slice().into(),
+            addresses: self.addresses.as_slice().into(),
+        }
+    }
+
     /// What the server has seen so far.
     #[must_use]
     pub fn totals(&self) -> Totals {
@@ -140,10 +151,7 @@ impl Server {
     /// Changes the host's clock while the server runs, which is logged and recorded; tells what it
     /// shows then.
     pub fn change_clock(&self, change: Change) -> FileTime {
-        let shown = self.shared.clock.change(change);
-        info!(%shown, "clock {change}");
-        self.shared.record_event(EventKind::ClockChanged, &change.to_string());
-        shown
+        self.shared.change_clock(change)
     }
 
     /// The host's clock: what it shows, and how it goes.
@@ -260,6 +268,13 @@ impl Shared {
         Decided { decision, host_time, place: self.recorder.place() }
     }
 
+    pub(super) fn change_clock(&self, change: Change) -> FileTime {
+        let shown = self.clock.change(change);
+        info!(%shown, "clock {change}");
+        self.record_event(EventKind::ClockChanged, &change.to_string());
+        shown
+    }
+
     /// Records something about the host itself.
     pub(super) fn record_event(&self, kind: EventKind, detail: &str) {
         self.recorder.record_now(self.clock.now(), || Subject::Event(Event::new(kind, detail)));
@@ -277,7 +292,7 @@ impl Shared {
         }
     }
 
-    fn host(&self) -> MutexGuard<'_, Host> {
+    pub(super) fn host(&self) -> MutexGuard<'_, Host> {
         self.host.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

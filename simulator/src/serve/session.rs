@@ -437,6 +437,9 @@ fn answer_kms(
     record.faults = std::mem::take(&mut disturbance.struck);
     report::exchange(&worker.counters, &record, peer, started);
     let recorder = &shared.recorder;
+    if recorder.is_wanted() {
+        worker.counters.service_times.add(started.elapsed());
+    }
     let undecided = || recorder.place().map(|place| (place, shared.clock.now()));
     let row = decided.or_else(undecided).map(|(place, host_time)| {
         recorder.record(place, host_time, record::exchange(&record, peer))

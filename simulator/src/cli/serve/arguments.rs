@@ -75,6 +75,20 @@ pub(super) struct Settings {
     #[serde(deserialize_with = "texts")]
     pub(super) initial_count: Vec<InitialCount>,
 
+    /// Serve the admin API, metrics and a dashboard here. Beyond loopback it needs a token.
+    #[arg(long, value_name = "ADDR:PORT", help_heading = "Admin")]
+    #[serde(deserialize_with = "text")]
+    pub(super) admin: Option<Endpoint>,
+
+    /// File with the token that every admin request has to show as `Authorization: Bearer`.
+    #[arg(long, value_name = "FILE", help_heading = "Admin")]
+    pub(super) admin_token_file: Option<PathBuf>,
+
+    /// Name that the admin server is known by, beside its address and `localhost`; may be repeated.
+    #[arg(long, value_name = "NAME", help_heading = "Admin")]
+    #[serde(deserialize_with = "texts")]
+    pub(super) admin_name: Vec<DomainName>,
+
     /// Refuse every request, as a host that is not activated itself does.
     #[arg(long, help_heading = "Host policy")]
     pub(super) not_activated: bool,
@@ -198,6 +212,9 @@ impl Settings {
             activation_interval: self.activation_interval.or(base.activation_interval),
             renewal_interval: self.renewal_interval.or(base.renewal_interval),
             initial_count: first_said(self.initial_count, base.initial_count),
+            admin: self.admin.or(base.admin),
+            admin_token_file: self.admin_token_file.or(base.admin_token_file),
+            admin_name: first_said(self.admin_name, base.admin_name),
             not_activated: self.not_activated || base.not_activated,
             clock_offset: self.clock_offset.or(base.clock_offset),
             time_scale: self.time_scale.or(base.time_scale),

@@ -12,6 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
 use super::{file, output};
+use crate::admin::{self, AdminServer};
 use crate::dns::DnsServer;
 use crate::log;
 use crate::serve::Server;
@@ -41,16 +42,21 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         warn!("{warning}");
     }
     let (seed, workers) = (plan.config.seed, plan.config.workers);
+    let settings = plan::shown(&plan);
     let server = Server::start(plan.config)?;
-    let dns = match &plan.dns {
-        Some(dns) => Some(DnsServer::start(dns.address, dns.zone(server.addresses())?)?),
-        None => None,
-    };
-    if let Some(dns) = &dns {
-        dns.set_choice(Some(server.dns_faults()));
+    let (mut dns, mut dns_view) = (None, None);
+    if let Some(plan) = &plan.dns {
+        let zone = plan.zone(server.addresses())?;
+        let started = DnsServer::start(plan.address, zone.clone())?;
+        started.set_choice(Some(server.dns_faults()));
+        dns_view = Some(admin::DnsView { address: started.address(), zone });
+        dns = Some(started);
     }
+    let admin = plan.admin.as_ref();
+    let admin = admin.map(|options| admin::start(options, server.handle(), dns_view, settings));
+    let admin = admin.transpose()?;
     info!(seed, workers, "started");
-    output::print(ready_lines(server.addresses(), dns.as_ref()).as_bytes())?;
+    output::print(ready_lines(server.addresses(), dns.as_ref(), admin.as_ref()).as_bytes())?;
     let failure = runtime.block_on(async {
         tokio::select! {
             name = signals.end(|| plan.faults.reload(server.clock().now())) => {
@@ -60,7 +66,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
             failure = server.failed() => Some(failure),
         }
     });
-    drop(dns);
+    drop((dns, admin));
     let totals = server.shutdown();
     info!(
         connections = totals.connections,
@@ -80,10 +86,15 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 /// One line per listener, for scripts that wait for it.
-fn ready_lines(addresses: &[SocketAddr], dns: Option<&DnsServer>) -> String {
+fn ready_lines(
+    addresses: &[SocketAddr],
+    dns: Option<&DnsServer>,
+    admin: Option<&AdminServer>,
+) -> String {
     let hosts = addresses.iter().map(|address| format!("listening on {address}\n"));
     let dns = dns.map(|dns| format!("dns listening on {}\n", dns.address()));
-    hosts.chain(dns).collect()
+    let admin = admin.map(|admin| format!("admin listening on http://{}/\n", admin.address()));
+    hosts.chain(dns).chain(admin).collect()
 }
 
 /// The signals that end a host, and the one that lets it read its fault rules again.

@@ -1,16 +1,20 @@
 //! What is going to be started: everything checked, nothing touched.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use nix::ifaddrs::getifaddrs;
 use tracing::level_filters::LevelFilter;
 
 use super::super::value::{DomainName, Time};
 use super::arguments::{DNS_HOST, DOMAIN, Settings};
 use super::faults::{FaultArgument, Faults};
+use crate::admin;
 use crate::dns::{DEFAULT_TTL_S, HostRecord, Zone};
 use crate::journal::{JournalConfig, Retention};
 use crate::log;
@@ -22,6 +26,7 @@ use crate::serve::{Clock, Limits, Rate, ServeConfig, machine_time};
 pub(super) struct Plan {
     pub(super) config: ServeConfig,
     pub(super) dns: Option<DnsPlan>,
+    pub(super) admin: Option<admin::Options>,
     pub(super) log_format: log::Format,
     pub(super) log_level: LevelFilter,
     /// The rules of `config`, and the file that they can be read from again.
@@ -54,6 +59,13 @@ impl Plan {
             warnings
                 .push("the settings of the journal have no effect without --journal".to_owned());
         }
+        let admin = admin_options(&settings)?;
+        if admin.is_none()
+            && (settings.admin_token_file.is_some() || !settings.admin_name.is_empty())
+        {
+            warnings
+                .push("the settings of the admin API have no effect without --admin".to_owned());
+        }
         let log_format = settings.log_format.unwrap_or_default();
         let log_level = settings.log_level.unwrap_or_default().into();
         if dns.is_none() && settings.fault.iter().any(FaultArgument::is_dns) {
@@ -64,8 +76,64 @@ impl Plan {
         let faults = Faults::new(&arguments, config.seed, config.clock.now())?;
         config.faults = Arc::clone(&faults.set);
         warnings.extend(descriptor_warning(config.limits.connections));
-        Ok(Self { config, dns, faults, log_format, log_level, warnings })
+        Ok(Self { config, dns, admin, faults, log_format, log_level, warnings })
     }
+}
+
+/// The token is read, and an address that needs one is refused, before anything is started.
+fn admin_options(settings: &Settings) -> anyhow::Result<Option<admin::Options>> {
+    let Some(endpoint) = settings.admin else { return Ok(None) };
+    let token = settings.admin_token_file.as_deref().map(read_token).transpose()?;
+    let names: Vec<String> =
+        (settings.admin_name.iter()).map(|name| name.0.trim_end_matches('.').to_owned()).collect();
+    admin::Access::new(endpoint.0, names.clone(), token.clone()).context("admin")?;
+    Ok(Some(admin::Options { address: endpoint.0, names, token }))
+}
+
+fn read_token(path: &Path) -> anyhow::Result<admin::Token> {
+    let name = path.display().to_string();
+    let name = name.escape_debug();
+    // Surrounding white space is no part of a token; a little more of it is read than there may be.
+    let limit = u64::try_from(admin::TOKEN_BYTES_MAX + 64)?;
+    let mut text = String::new();
+    File::open(path)
+        .and_then(|file| file.take(limit).read_to_string(&mut text))
+        .with_context(|| format!("cannot read the token file `{name}`"))?;
+    admin::Token::parse(&text).with_context(|| format!("token file `{name}`"))
+}
+
+/// The settings in force by the keys of the configuration file. Keys and tokens are left out.
+pub(super) fn shown(plan: &Plan) -> serde_json::Value {
+    let (config, limits) = (&plan.config, &plan.config.limits);
+    let time = |time| Time(time).to_string();
+    let listen: Vec<String> = config.listen.iter().map(ToString::to_string).collect();
+    let admin = plan.admin.as_ref();
+    serde_json::json!({
+        "listen": listen,
+        "workers": config.workers,
+        "seed": config.seed.to_string(),
+        "dns": plan.dns.as_ref().map(|dns| dns.address.to_string()),
+        "domain": plan.dns.as_ref().map(|dns| dns.domain.as_str()),
+        "dns_host": plan.dns.as_ref().map(|dns| dns.host.as_str()),
+        "dns_priority": plan.dns.as_ref().map(|dns| dns.priority),
+        "dns_weight": plan.dns.as_ref().map(|dns| dns.weight),
+        "dns_ttl": plan.dns.as_ref().map(|dns| dns.ttl_s),
+        "not_activated": !config.policy.activated,
+        "activation_interval": config.policy.activation_interval.minutes(),
+        "renewal_interval": config.policy.renewal_interval.minutes(),
+        "journal": config.journal.as_ref().map(|journal| journal.path.display().to_string()),
+        "durability": config.journal.as_ref().map(|journal| journal.durability.as_str()),
+        "admin": admin.map(|admin| admin.address.to_string()),
+        "max_connections": limits.connections,
+        "max_connections_per_address": limits.connections_per_address,
+        "max_open_calls": limits.open_calls,
+        "max_buffered_per_connection": limits.buffered_bytes_per_connection,
+        "max_buffered": limits.buffered_bytes,
+        "idle_timeout": time(limits.idle_timeout),
+        "request_timeout": time(limits.request_timeout),
+        "write_timeout": time(limits.write_timeout),
+        "drain_timeout": time(limits.drain_timeout),
+    })
 }
 
 fn serve_config(settings: Settings) -> anyhow::Result<ServeConfig> {

@@ -1,0 +1,56 @@
+//! Live requests, as server-sent events.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use tokio::sync::broadcast::error::RecvError;
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::super::lab::Lab;
+use crate::journal::{FlatRow, Subject};
+
+/// What the host does from now on: an event `request` for each call and `host` for anything else, with
+/// the row as JSON; `missed` says how many rows were passed over because the reader is too slow.
+#[utoipa::path(get, path = "/api/v1/events", tag = "lab",
+    responses((status = 200, description = "Events until either side ends it", body = String,
+               content_type = "text/event-stream")))]
+pub(super) async fn events(
+    State(lab): State<Arc<Lab>>,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let mut rows = lab.server.recorder().watch();
+    let (sender, receiver) = tokio::sync::mpsc::channel(EVENTS_WAITING_MAX);
+    tokio::spawn(async move {
+        loop {
+            let event = match rows.next().await {
+                Ok(row) => {
+                    let is_request = matches!(row.subject, Subject::Request(_));
+                    let name = if is_request { "request" } else { "host" };
+                    Event::default()
+                        .event(name)
+                        .id(row.number.to_string())
+                        .json_data(FlatRow::from(&*row))
+                }
+                Err(RecvError::Lagged(missed)) => {
+                    Ok(Event::default().event("missed").data(missed.to_string()))
+                }
+                Err(RecvError::Closed) => return,
+            };
+            // An error: the reader is gone.
+            let Ok(event) = event else { continue };
+            if sender.send(Ok(event)).await.is_err() {
+                return;
+            }
+        }
+    });
+    let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
+    Sse::new(ReceiverStream::new(receiver)).keep_alive(keep_alive)
+}
+
+/// Events that wait for a slow reader before rows are passed over.
+const EVENTS_WAITING_MAX: usize = 64;
+/// A silent stream is told apart from a dead one.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);

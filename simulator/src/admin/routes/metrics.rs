@@ -1,0 +1,228 @@
+//! Metrics in the text format of OpenMetrics, which Prometheus reads.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::super::lab::{APPLICATIONS, Lab};
+
+/// Counters, gauges and a histogram, as OpenMetrics where it is accepted and in the older text format
+/// otherwise. Labels come from the catalogue and from the names of rules, of which there are
+/// a bounded number; nothing that a client says becomes a label.
+#[utoipa::path(get, path = "/metrics", tag = "health",
+    responses((status = 200, description = "OpenMetrics text", body = String,
+               content_type = "text/plain")))]
+pub(super) async fn metrics(State(lab): State<Arc<Lab>>, headers: HeaderMap) -> Response {
+    let mut registry = Registry::with_prefix("kms_sim");
+    registry.register_collector(Box::new(Collector(lab)));
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    encode(&mut text, &registry).ok();
+    let accepted = headers.get(header::ACCEPT).and_then(|accepted| accepted.to_str().ok());
+    if accepted.is_some_and(|accepted| accepted.contains("application/openmetrics-text")) {
+        ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response()
+    } else {
+        ([(header::CONTENT_TYPE, CLASSIC)], classic(&text)).into_response()
+    }
+}
+
+/// The same in the older text format, where the name of a counter's family has the suffix of its
+/// samples, and which has neither units nor an end mark.
+fn classic(open_metrics: &str) -> String {
+    let counters: HashSet<&str> = open_metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
+        .collect();
+    let mut text = String::with_capacity(open_metrics.len());
+    for line in open_metrics.lines() {
+        let mut words = line.splitn(4, ' ');
+        match (words.next(), words.next(), words.next(), words.next()) {
+            (Some("#"), Some("EOF" | "UNIT"), ..) => {}
+            (Some("#"), Some(what), Some(name), Some(rest)) if counters.contains(name) => {
+                let _infallible = writeln!(text, "# {what} {name}_total {rest}");
+            }
+            _ => {
+                let _infallible = writeln!(text, "{line}");
+            }
+        }
+    }
+    text
+}
+
+/// Reads the lab at each scrape: no number is kept twice.
+#[derive(Debug)]
+struct Collector(Arc<Lab>);
+
+impl prometheus_client::collector::Collector for Collector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let lab = &self.0;
+        let totals = lab.server.totals();
+        for (name, help, value) in [
+            ("connections_accepted", "Connections accepted and admitted", totals.connections),
+            (
+                "connections_refused",
+                "Connections closed at once because a limit was met",
+                totals.connections_refused,
+            ),
+            ("requests", "Calls answered, whatever the answer", totals.requests),
+            (
+                "requests_accepted",
+                "Requests recorded and answered with a count",
+                totals.requests_accepted,
+            ),
+            (
+                "foreign_key_requests",
+                "Requests of real clients or of another lab",
+                totals.foreign_keys,
+            ),
+            ("peers_refused", "Peers that broke the protocol or a bound", totals.peers_refused),
+        ] {
+            let counter = ConstCounter::new(value);
+            let descriptor = encoder.encode_descriptor(name, help, None, counter.metric_type())?;
+            counter.encode(descriptor)?;
+        }
+        gauge(&mut encoder, "connections", "Connections open now", lab.server.connections())?;
+        gauge(
+            &mut encoder,
+            "connections_limit",
+            "Connections that may be open at once",
+            lab.server.connections_max(),
+        )?;
+        self.service_times(&mut encoder)?;
+        self.counts(&mut encoder)?;
+        self.clock(&mut encoder)?;
+        self.faults(&mut encoder)?;
+        self.journal(&mut encoder)
+    }
+}
+
+impl Collector {
+    fn service_times(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let times = self.0.server.service_times();
+        let help = "Time from a call's arrival to its answer inside the host";
+        let unit = Unit::Seconds;
+        let mut metric = encoder.encode_descriptor(
+            "exchange_duration",
+            help,
+            Some(&unit),
+            MetricType::Histogram,
+        )?;
+        let mut buckets: Vec<(f64, u64)> = times.cumulative().collect();
+        buckets.push((f64::MAX, times.count()));
+        let sum_s = Duration::from_micros(times.sum_us()).as_secs_f64();
+        metric.encode_histogram::<NoLabelSet>(sum_s, times.count(), &per_bucket(&buckets), None)
+    }
+
+    fn counts(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let (clients, _) = self.0.server.host();
+        let now = self.0.server.clock().now();
+        let kind = ConstGauge::new(0i64).metric_type();
+        let help = "Distinct clients that the host counts";
+        let mut family = encoder.encode_descriptor("clients_counted", help, None, kind)?;
+        for (app_id, name) in &APPLICATIONS {
+            let count = ConstGauge::new(i64::from(clients.count(*app_id, now)));
+            let labels = [("application", name.to_lowercase())];
+            count.encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
+    fn clock(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let clock = super::clock::ClockState::of(&self.0);
+        for (name, help, value) in [
+            (
+                "clock_offset_seconds",
+                "How far the host's clock is ahead of the machine's",
+                clock.offset_s,
+            ),
+            (
+                "clock_scale",
+                "Seconds that the host's clock shows for each of the machine's",
+                clock.scale,
+            ),
+        ] {
+            let gauge = ConstGauge::new(value);
+            let kind = gauge.metric_type();
+            gauge.encode(encoder.encode_descriptor(name, help, None, kind)?)?;
+        }
+        Ok(())
+    }
+
+    fn faults(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let listed = self.0.server.faults().list();
+        let kind = ConstCounter::new(0u64).metric_type();
+        let help = "Events that a fault rule struck since its counts began";
+        let mut family = encoder.encode_descriptor("faults_applied", help, None, kind)?;
+        for rule in &listed {
+            let labels =
+                [("rule", rule.rule.id.to_string()), ("kind", rule.rule.kind().name().to_owned())];
+            ConstCounter::new(rule.applied).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
+    fn journal(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let Some(journal) = self.0.server.recorder().journal() else { return Ok(()) };
+        let totals = journal.totals();
+        for (name, help, value) in [
+            ("journal_rows", "Rows written", totals.rows),
+            ("journal_commits", "Transactions that wrote them", totals.commits),
+            ("journal_rows_lost", "Rows that could not be written and are gone", totals.lost),
+        ] {
+            let counter = ConstCounter::new(value);
+            let kind = counter.metric_type();
+            counter.encode(encoder.encode_descriptor(name, help, None, kind)?)?;
+        }
+        gauge(encoder, "journal_rows_behind", "Rows that wait to be written", totals.behind)
+    }
+}
+
+/// The encoder sums up by itself.
+fn per_bucket(cumulative: &[(f64, u64)]) -> Vec<(f64, u64)> {
+    let mut before = 0;
+    cumulative
+        .iter()
+        .map(|(bound_s, count)| (*bound_s, count - std::mem::replace(&mut before, *count)))
+        .collect()
+}
+
+fn gauge(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    value: usize,
+) -> Result<(), std::fmt::Error> {
+    let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+    let kind = gauge.metric_type();
+    gauge.encode(encoder.encode_descriptor(name, help, None, kind)?)
+}
+
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const CLASSIC: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_older_format_names_counters_by_their_samples() {
+        let text = "# HELP a_requests Calls.\n# TYPE a_requests counter\na_requests_total 3\n\
+                    # HELP a_open Now.\n# TYPE a_open gauge\na_open 1\n# UNIT a_s seconds\n# EOF\n";
+        assert_eq!(
+            classic(text),
+            "# HELP a_requests_total Calls.\n# TYPE a_requests_total counter\na_requests_total 3\n\
+             # HELP a_open Now.\n# TYPE a_open gauge\na_open 1\n"
+        );
+    }
+}

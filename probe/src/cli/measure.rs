@@ -18,6 +18,7 @@ use crate::measure::sample::Span;
 use crate::measure::schedule::{COUNT_DEFAULT, COUNT_MAX, RATE_DEFAULT, Rate, Schedule};
 use crate::measure::stop::Stop;
 use crate::measure::{self, Entry, Objective, Options, Report};
+use crate::platform::signals;
 use crate::report::{Style, json};
 
 /// `measure`.
@@ -108,7 +109,9 @@ pub(super) fn run(args: &MeasureArgs, out: &mut dyn Write) -> anyhow::Result<Out
     let output = open("--output", args.output.as_deref(), first)?;
     let log = open("--hlog", args.hlog.as_deref(), second)?;
     let stop = Arc::new(Stop::default());
-    end_on_signal(Arc::clone(&stop)).context("cannot listen for signals")?;
+    let asked = Arc::clone(&stop);
+    // What was measured until then is reported.
+    signals::on_first(move || asked.request()).context("cannot listen for signals")?;
     let style = Style::of_stdout();
     let streams = args.format == Format::Text && output.is_none();
     let (mut live, mut is_first) = (Live::new(), true);
@@ -178,56 +181,6 @@ fn options(args: &MeasureArgs) -> anyhow::Result<Options> {
             ..check::Options::default()
         },
     })
-}
-
-/// Ctrl-C and SIGTERM end the measurement; what was measured is reported.
-fn end_on_signal(stop: Arc<Stop>) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let signals = {
-        let _inside = runtime.enter();
-        Signals::new()?
-    };
-    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        runtime.block_on(signals.wait());
-        stop.request();
-    })?;
-    Ok(())
-}
-
-#[cfg(unix)]
-struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Signals {
-    fn new() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let [interrupt, terminate] = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
-        Ok(Self { interrupt: interrupt?, terminate: terminate? })
-    }
-
-    async fn wait(mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
-}
-
-#[cfg(not(unix))]
-struct Signals;
-
-#[cfg(not(unix))]
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self)
-    }
-
-    async fn wait(self) {
-        let _cannot_listen = tokio::signal::ctrl_c().await;
-    }
 }
 
 fn percent(text: &str) -> Result<f64, String> {

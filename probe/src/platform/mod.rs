@@ -12,6 +12,7 @@ mod linux;
 pub mod origin;
 #[cfg(not(target_os = "linux"))]
 mod other;
+pub(crate) mod signals;
 pub mod ttl;
 
 use self::origin::Interface;

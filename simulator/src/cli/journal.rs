@@ -16,7 +16,10 @@ use kms_page::text::escape;
 use kms_protocol::guid::Guid;
 
 use super::output;
-use crate::journal::{Cursor, Exporter, Filter, Format, OutcomeKind, PAGE_ROWS_MAX, Reader, Stats};
+use crate::journal::{
+    ASKED_HOURS_MAX, AskedHour, Asker, Askers, Cursor, Exporter, Filter, Format, OutcomeKind,
+    PAGE_ROWS_MAX, Reader, Stats,
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -58,6 +61,18 @@ Examples:
 
 Exit codes: 0 done, 2 usage, or a file that is no journal or is damaged.")]
     Stats(StatsArguments),
+    /// Say who still asks: requests by address and hour, real clients' included.
+    #[command(after_help = "\
+What `kms-sim serve --sinkhole` has recorded; of any other host, who asked it. A real client's request
+cannot be read: its address and times are told, and no name. CSV has a line for each address and hour.
+
+Examples:
+  kms-sim journal sinkhole asked.journal
+  kms-sim journal sinkhole asked.journal --from 7d --format csv > who-still-asks.csv
+  kms-sim journal sinkhole asked.journal --format json | jq -r '.addresses[].address'
+
+Exit codes: 0 done (with or without requests), 2 usage, or a file that is no journal or is damaged.")]
+    Sinkhole(SinkholeArguments),
     /// Copy a journal, also while a host writes it.
     #[command(after_help = "\
 The copy is the journal of one moment, in one file. An existing file is not overwritten, and when the
@@ -128,6 +143,17 @@ pub(super) struct StatsArguments {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct SinkholeArguments {
+    /// The journal.
+    file: PathBuf,
+    #[command(flatten)]
+    wanted: Wanted,
+    /// How to write them.
+    #[arg(long, value_enum, default_value_t)]
+    format: AskersFormat,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct BackupArguments {
     /// The journal.
     file: PathBuf,
@@ -142,6 +168,17 @@ enum StatsFormat {
     Text,
     /// One object for scripts.
     Json,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum AskersFormat {
+    /// Tables for people.
+    #[default]
+    Text,
+    /// One object for scripts.
+    Json,
+    /// A line for each address and hour.
+    Csv,
 }
 
 /// Which rows; all of them unless something is said.
@@ -188,6 +225,7 @@ pub(super) fn run(command: Command) -> anyhow::Result<()> {
         Command::Export(arguments) => export(arguments),
         Command::Tail(arguments) => tail(arguments),
         Command::Stats(arguments) => stats(arguments),
+        Command::Sinkhole(arguments) => sinkhole(arguments),
         Command::Backup(BackupArguments { file, to }) => Ok(Reader::open(&file)?.backup(&to)?),
     }
 }
@@ -251,6 +289,20 @@ fn stats(arguments: StatsArguments) -> anyhow::Result<()> {
             json.push(b'\n');
             output::print(&json)
         }
+    }
+}
+
+fn sinkhole(arguments: SinkholeArguments) -> anyhow::Result<()> {
+    let filter = arguments.wanted.filter()?;
+    let askers = Reader::open(&arguments.file)?.askers(&filter)?;
+    match arguments.format {
+        AskersFormat::Text => output::print(askers_text(&askers)?.as_bytes()),
+        AskersFormat::Json => {
+            let mut json = serde_json::to_vec_pretty(&askers)?;
+            json.push(b'\n');
+            output::print(&json)
+        }
+        AskersFormat::Csv => output::print(askers_csv(&askers)?.as_bytes()),
     }
 }
 
@@ -352,6 +404,51 @@ fn stats_text(stats: &Stats) -> Result<String, std::fmt::Error> {
         let hresult = sum.hresult.as_deref().unwrap_or("fault");
         let (outcome, reason) = (escape(&sum.outcome), escape(&sum.reason));
         writeln!(text, "{:>8}  {hresult:<10}  {outcome:<11}  {reason}", sum.requests)?;
+    }
+    Ok(text)
+}
+
+fn askers_text(askers: &Askers) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    if askers.addresses.is_empty() {
+        return Ok("nobody has asked\n".to_owned());
+    }
+    writeln!(text, "addresses  {}", askers.addresses.len())?;
+    writeln!(text, "requests   {}", askers.requests)?;
+    if askers.truncated {
+        writeln!(
+            text,
+            "(there is more: these are the latest {ASKED_HOURS_MAX} pairs of address and hour)"
+        )?;
+    }
+    writeln!(text, "\nrequests  foreign key  hours  last                  address")?;
+    for asker in &askers.addresses {
+        let (hours, Asker { requests, foreign_key, last, address, .. }) =
+            (asker.hours.len(), asker);
+        write!(text, "{requests:>8}  {foreign_key:>11}  {hours:>5}  {last}  {address}")?;
+        let names: Vec<String> = asker.names.iter().map(|name| escape(name).into_owned()).collect();
+        let more = if asker.more_names { " and more" } else { "" };
+        match names.is_empty() {
+            true => writeln!(text)?,
+            false => writeln!(text, " ({}{more})", names.join(", "))?,
+        }
+    }
+    writeln!(text, "\nhour (UTC)            requests  foreign key  address")?;
+    for asker in &askers.addresses {
+        for AskedHour { hour, requests, foreign_key } in &asker.hours {
+            writeln!(text, "{hour}  {requests:>8}  {foreign_key:>11}  {}", asker.address)?;
+        }
+    }
+    Ok(text)
+}
+
+/// Addresses and hours come from this program, so no cell can be a formula.
+fn askers_csv(askers: &Askers) -> Result<String, std::fmt::Error> {
+    let mut text = "address,hour,requests,foreign_key\r\n".to_owned();
+    for asker in &askers.addresses {
+        for AskedHour { hour, requests, foreign_key } in &asker.hours {
+            write!(text, "{},{hour},{requests},{foreign_key}\r\n", asker.address)?;
+        }
     }
     Ok(text)
 }

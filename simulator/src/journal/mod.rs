@@ -10,6 +10,7 @@
 //! of their numbers without a gap: at every moment the file holds a prefix of what happened, and the
 //! table of clients is a function of that prefix.
 
+mod askers;
 mod config;
 mod error;
 mod export;
@@ -23,6 +24,7 @@ mod stats;
 mod store;
 mod writer;
 
+pub use askers::{ASKED_HOURS_MAX, AskedHour, Asker, Askers, NAMES_MAX};
 pub use config::{
     BEHIND_MAX, Durability, FailurePolicy, JournalConfig, QUEUE_ROWS_MAX, RETAINED_AGE,
     RETAINED_ROWS, RETAINED_ROWS_MIN, Retention,

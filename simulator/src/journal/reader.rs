@@ -169,6 +169,12 @@ impl Reader {
         })
     }
 
+    /// A peer that is no address.
+    pub(super) fn damaged_peer(&self) -> JournalError {
+        let what = "a `peer` is no address".to_owned();
+        JournalError::new(&self.path, Problem::Damaged(what))
+    }
+
     pub(super) fn sql<T>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T>,

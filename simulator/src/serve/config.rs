@@ -35,6 +35,9 @@ pub struct ServeConfig {
     pub clock: Clock,
     /// Where requests and answers are recorded and the table of clients is restored from.
     pub journal: Option<JournalConfig>,
+    /// Refuse every request, readable or not, as a host that is not activated does. Nobody is
+    /// counted; who asks is logged and recorded.
+    pub sinkhole: bool,
     /// The fault rules. Several servers may share them.
     pub faults: Arc<FaultSet>,
     /// Seeds the initialisation vectors and nonces of the answers.
@@ -76,6 +79,7 @@ impl Default for ServeConfig {
             initial_counts: Vec::new(),
             clock: Clock::REAL,
             journal: None,
+            sinkhole: false,
             faults: Arc::default(),
             seed: 0,
             limits: Limits::default(),

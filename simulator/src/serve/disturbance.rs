@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use kms_protocol::kms::Request;
+use kms_protocol::kms::{Hresult, Request};
 use tracing::info;
 
 use super::exchange::Interference;
@@ -56,9 +56,14 @@ impl Interference for Disturbance<'_> {
     }
 
     fn at_response(&mut self, request: Option<&Request>, accepted: bool) -> Option<Action> {
-        self.ask(Stage::Response, request, accepted)
+        let fault = self.ask(Stage::Response, request, accepted);
+        // The host of a sinkhole accepts nobody: this is for requests that it cannot read.
+        fault.or_else(|| self.worker.shared.sinkhole.then_some(SINKHOLE_ANSWER))
     }
 }
+
+/// What a sinkhole says to everybody: a documented HRESULT that no client can use.
+const SINKHOLE_ANSWER: Action = Action::Hresult { code: Hresult::HOST_NOT_ACTIVATED };
 
 /// The rule that strikes a connection before any request: counted, logged and recorded.
 pub(super) fn strike_outside(worker: &Worker, stage: Stage, peer: SocketAddr) -> Option<Hit> {

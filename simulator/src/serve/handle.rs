@@ -69,6 +69,12 @@ impl Handle {
         self.shared.seed
     }
 
+    /// Whether the server refuses everybody and only records who asks.
+    #[must_use]
+    pub fn is_sinkhole(&self) -> bool {
+        self.shared.sinkhole
+    }
+
     /// A copy of the clients that the host remembers, and its policy.
     #[must_use]
     pub fn host(&self) -> (ClientTable, HostPolicy) {

@@ -31,12 +31,12 @@ pub(super) fn exchange(counters: &Counters, record: &Record, peer: SocketAddr, s
         (outcome, _) => {
             if outcome.is_foreign_key() {
                 counters.foreign_keys.increment();
-                let result = Hresult::INVALID_DATA;
+                let result = record.sent.hresult.unwrap_or(Hresult::INVALID_DATA);
                 warn!(result = %Code(result), reason = %outcome, ndr, %peer, elapsed_us = elapsed_us(),
                     "foreign key: a real client or another lab");
             } else if enabled!(Level::INFO) {
                 let result =
-                    outcome.hresult().map_or("fault 0x000006F7".into(), |h| Code(h).to_string());
+                    record.sent.hresult.map_or("fault 0x000006F7".into(), |h| Code(h).to_string());
                 info!(result, reason = %outcome, ndr, %peer, elapsed_us = elapsed_us(), "request not readable");
             }
             return;

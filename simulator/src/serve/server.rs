@@ -25,7 +25,7 @@ use super::worker::Worker;
 use crate::dns::Choose;
 use crate::fault::FaultSet;
 use crate::journal::{Event, EventKind, Journal, LiveRows, OpenJournal, Place, Recorder, Subject};
-use crate::model::{ClientTable, Decision, Host, Query};
+use crate::model::{ClientTable, Decision, Host, HostPolicy, Query};
 
 /// A simulated KMS host that is listening. Dropping it drains it, as [`Server::shutdown`] does.
 pub struct Server {
@@ -42,6 +42,8 @@ pub(super) struct Shared {
     pub(super) clock: Arc<HostClock>,
     pub(super) faults: Arc<FaultSet>,
     pub(super) seed: u64,
+    /// Nothing is accepted, and who cannot be read is refused like everybody else.
+    pub(super) sinkhole: bool,
     pub(super) limits: Limits,
     pub(super) groups: AssociationGroups,
     pub(super) admission: Arc<Admission>,
@@ -236,7 +238,8 @@ impl Shared {
         let clock = Arc::new(HostClock::new(config.clock));
         let journal = config.journal.clone().map(OpenJournal::open).transpose()?;
         let clients = journal.as_ref().map_or_else(ClientTable::default, |j| j.clients().clone());
-        let mut host = Host::with_clients(config.policy, clients);
+        let activated = config.policy.activated && !config.sinkhole;
+        let mut host = Host::with_clients(HostPolicy { activated, ..config.policy }, clients);
         for (app_id, clients) in &config.initial_counts {
             host.prefill(*app_id, *clients, clock.now());
         }
@@ -246,6 +249,7 @@ impl Shared {
             clock,
             faults: Arc::clone(&config.faults),
             seed: config.seed,
+            sinkhole: config.sinkhole,
             limits,
             groups: AssociationGroups::default(),
             admission: Arc::new(Admission::new(
@@ -256,7 +260,8 @@ impl Shared {
             recorder: Recorder::new(journal),
             host: Mutex::new(host),
         };
-        shared.record_event(EventKind::HostStarted, &format!("seed {}", config.seed));
+        let sinkhole = if config.sinkhole { ", sinkhole" } else { "" };
+        shared.record_event(EventKind::HostStarted, &format!("seed {}{sinkhole}", config.seed));
         Ok(shared)
     }
 

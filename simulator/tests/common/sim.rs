@@ -37,10 +37,15 @@ impl Sim {
     }
 
     pub(crate) fn ready_line(&mut self, prefix: &str) -> SocketAddr {
+        self.ready_text(prefix).parse().unwrap()
+    }
+
+    /// The rest of the next line of standard output, which begins with `prefix`.
+    pub(crate) fn ready_text(&mut self, prefix: &str) -> String {
         let mut line = String::new();
         self.stdout.read_line(&mut line).unwrap();
-        let address = line.trim_end().strip_prefix(prefix);
-        address.unwrap_or_else(|| panic!("not ready: {line:?}")).parse().unwrap()
+        let rest = line.trim_end().strip_prefix(prefix);
+        rest.unwrap_or_else(|| panic!("not ready: {line:?}")).to_owned()
     }
 
     pub(crate) fn bind(&self) -> Client {

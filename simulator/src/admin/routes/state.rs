@@ -23,6 +23,8 @@ pub(super) struct LabState {
     pub(super) started: String,
     pub(super) listen: Vec<String>,
     pub(super) workers: usize,
+    /// Whether everybody is refused, and only recorded.
+    pub(super) sinkhole: bool,
     /// Seed of the random parts, as text: it may be larger than what a script's number holds.
     pub(super) seed: String,
     pub(super) clock: ClockState,
@@ -130,6 +132,7 @@ impl LabState {
             started: lab.started.to_string(),
             listen: server.addresses().iter().map(ToString::to_string).collect(),
             workers: server.workers(),
+            sinkhole: server.is_sinkhole(),
             seed: server.seed().to_string(),
             clock: ClockState::of(lab),
             connections: Connections {

@@ -93,6 +93,10 @@ pub(super) struct Settings {
     #[arg(long, help_heading = "Host policy")]
     pub(super) not_activated: bool,
 
+    /// Refuse every request, real clients' included, with 0xC004F041 and record who still asks.
+    #[arg(long, help_heading = "Host policy")]
+    pub(super) sinkhole: bool,
+
     /// Move the host's clock, for example by `5h` or `-90m`.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, help_heading = "Host policy")]
     #[serde(deserialize_with = "text")]
@@ -216,6 +220,7 @@ impl Settings {
             admin_token_file: self.admin_token_file.or(base.admin_token_file),
             admin_name: first_said(self.admin_name, base.admin_name),
             not_activated: self.not_activated || base.not_activated,
+            sinkhole: self.sinkhole || base.sinkhole,
             clock_offset: self.clock_offset.or(base.clock_offset),
             time_scale: self.time_scale.or(base.time_scale),
             clock_frozen: self.clock_frozen || base.clock_frozen,
@@ -281,6 +286,7 @@ const EXAMPLES: &str = "Examples:
   kms-sim serve --dns 127.0.0.1:5354 --domain lab.test --initial-count windows=24
   kms-sim serve --fault 'delay time=200ms probability=0.1' --fault 'hresult code=0xC004F042 nth=3'
   kms-sim serve --fault faults.toml        # then: kill -HUP PID, to read it again
+  kms-sim serve --sinkhole --journal asked.journal   # then: kms-sim journal sinkhole asked.journal
   kms-sim serve --clock-offset 5h          # every request is refused: 0xC004F06C";
 
 /// Domain of a lab that did not choose one.

@@ -42,6 +42,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         warn!("{warning}");
     }
     let (seed, workers) = (plan.config.seed, plan.config.workers);
+    let sinkhole = plan.config.sinkhole;
     let settings = plan::shown(&plan);
     let server = Server::start(plan.config)?;
     let (mut dns, mut dns_view) = (None, None);
@@ -56,6 +57,9 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let admin = admin.map(|options| admin::start(options, server.handle(), dns_view, settings));
     let admin = admin.transpose()?;
     info!(seed, workers, "started");
+    if sinkhole {
+        info!("sinkhole: every request is refused with 0xC004F041, and nobody is counted");
+    }
     output::print(ready_lines(server.addresses(), dns.as_ref(), admin.as_ref()).as_bytes())?;
     let failure = runtime.block_on(async {
         tokio::select! {

@@ -66,6 +66,9 @@ impl Plan {
             warnings
                 .push("the settings of the admin API have no effect without --admin".to_owned());
         }
+        if settings.sinkhole && settings.journal.is_none() {
+            warnings.push("without --journal only the log says who asks the sinkhole".to_owned());
+        }
         let log_format = settings.log_format.unwrap_or_default();
         let log_level = settings.log_level.unwrap_or_default().into();
         if dns.is_none() && settings.fault.iter().any(FaultArgument::is_dns) {
@@ -119,6 +122,7 @@ pub(super) fn shown(plan: &Plan) -> serde_json::Value {
         "dns_weight": plan.dns.as_ref().map(|dns| dns.weight),
         "dns_ttl": plan.dns.as_ref().map(|dns| dns.ttl_s),
         "not_activated": !config.policy.activated,
+        "sinkhole": config.sinkhole,
         "activation_interval": config.policy.activation_interval.minutes(),
         "renewal_interval": config.policy.renewal_interval.minutes(),
         "journal": config.journal.as_ref().map(|journal| journal.path.display().to_string()),
@@ -159,6 +163,7 @@ fn serve_config(settings: Settings) -> anyhow::Result<ServeConfig> {
             .collect(),
         clock: clock(&settings)?,
         journal: journal(&settings),
+        sinkhole: settings.sinkhole,
         seed: settings.seed.unwrap_or_else(drawn_seed),
         faults: default.faults,
     })

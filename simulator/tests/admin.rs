@@ -170,6 +170,7 @@ fn a_rule_set_here_strikes_the_next_request_and_a_bad_one_changes_nothing() {
 fn a_client_expires_when_the_clock_is_moved_past_its_thirty_days() {
     let lab = Lab::start(&[]);
     assert_eq!(lab.ask(1).count(), 1);
+    lab.has_seen("lab-pc");
     let counted = || lab.get("/api/v1/clients").json()["clients"][0]["counted"].clone();
     assert_eq!(counted(), true);
     let moved = lab.send("PATCH", "/api/v1/clock", r#"{"step_s": 2678400}"#);
@@ -202,6 +203,7 @@ fn a_request_is_an_event_a_client_a_journal_row_and_part_of_the_state() {
     let event: Value = serde_json::from_str(&data).unwrap();
     assert_eq!((&event["client"], &event["count"]), (&json!("LAB-PC"), &json!(1)));
 
+    lab.has_seen("lab-pc");
     let page = lab.get("/api/v1/clients?search=lab-pc&limit=5").json();
     assert_eq!((&page["total"], &page["clients"][0]["name"]), (&json!(1), &json!("LAB-PC")));
     assert_eq!(lab.get("/api/v1/clients?search=nobody").json()["total"], 0);
@@ -320,6 +322,14 @@ impl Lab {
     /// One exchange of client number `client`.
     fn ask(&self, client: u8) -> Reply {
         Client::bind(self.host).unwrap().ask(&request(client))
+    }
+
+    /// Waits until the admin server has taken in a request of this client: it watches from its own
+    /// thread.
+    fn has_seen(&self, client: &str) {
+        let path = format!("/api/v1/clients?search={client}");
+        let seen = (0..400).any(|_| self.get(&path).json()["total"] == 1);
+        assert!(seen, "no request of {client} was seen");
     }
 
     fn get(&self, path: &str) -> Answer {

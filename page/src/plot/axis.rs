@@ -157,7 +157,8 @@ impl Scale {
         }
         let value = value.clamp(-Plot::VALUE_MAX, Plot::VALUE_MAX);
         match self {
-            Self::Linear => Some(value),
+            // What is nothing to any reader would still be a range to divide.
+            Self::Linear => Some(if value.abs() < VALUE_MIN { 0.0 } else { value }),
             Self::Logarithmic => (value > 0.0).then(|| value.log10().max(LOG_MIN)),
             Self::Nines => {
                 let beyond = (100.0 - value.clamp(0.0, 100.0)) / 100.0;
@@ -308,6 +309,7 @@ pub(super) fn place(coordinate: f64) -> String {
 }
 
 const TICKS_MAX: u32 = 16;
+const VALUE_MIN: f64 = 1e-100;
 const LOG_MIN: f64 = -15.0;
 const NINES_MAX: f64 = 6.0;
 const NINES: [&str; 7] = ["0", "90", "99", "99.9", "99.99", "99.999", "99.9999"];

@@ -5,7 +5,7 @@
 //! over the system's file over built-in default; within one of these, the table of the command over
 //! `[all]`.
 //!
-//! [`places`] says which files, [`file`] reads one, [`option`] knows the flags as keys, [`layers`]
+//! [`places`] says which files, [`mod@file`] reads one, [`option`] knows the flags as keys, [`layers`]
 //! puts one over the other, [`show`] tells where each value came from, [`example`] writes a file.
 
 pub mod example;

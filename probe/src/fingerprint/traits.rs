@@ -308,7 +308,14 @@ pub const TRAITS: &[Trait] = &[
     ),
     row(Candidate::Impacket, Question::UnboundCall, &["short fault"], Weight::Fair, Basis::Tested),
     row(Candidate::Impacket, Question::AlterContext, SHORT, Weight::Fair, Basis::Tested),
-    row(Candidate::Impacket, Question::Cancel, &["answered"], Weight::Fair, Basis::Tested),
+    // It closes behind its answer while the call is unread, and the reset may overtake the answer.
+    row(
+        Candidate::Impacket,
+        Question::Cancel,
+        &["answered", "closed"],
+        Weight::Fair,
+        Basis::Tested,
+    ),
     row(Candidate::Impacket, Question::SecondBind, &["bind_ack"], Weight::Fair, Basis::Tested),
     row(
         Candidate::Impacket,

@@ -29,7 +29,7 @@ pub struct Record {
     pub last_begun: Duration,
     /// How late exchanges began.
     pub lateness: Distribution,
-    /// Exchanges that began more than [`late_after`] after they were due.
+    /// Exchanges that began more than the stated time after they were due.
     pub late: u64,
     /// DNS answers that did not name the endpoint that is measured.
     pub endpoint_missing: u64,

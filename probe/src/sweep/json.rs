@@ -49,7 +49,7 @@ pub fn write(swept: &Swept, summary: &Summary, out: &mut dyn io::Write) -> anyho
 /// Writes a line for each finished row, in the order of the list.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write`](fn@write).
 pub fn write_lines(swept: &Swept, out: &mut dyn io::Write) -> anyhow::Result<()> {
     for number in 0..swept.rows.len() {
         if let Some(line) = swept.journal.line(number)? {

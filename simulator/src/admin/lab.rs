@@ -9,7 +9,7 @@ use tokio::time::{Duration, MissedTickBehavior, interval};
 
 use super::history::{History, Second};
 use super::roster::{Client, Roster};
-use crate::journal::{Exchange, Row, Subject};
+use crate::journal::{Exchange, LiveRows, Row, Subject};
 use crate::serve::{Distribution, Handle, Totals};
 
 /// A lab and what has been watched of it since the admin server started.
@@ -59,9 +59,13 @@ impl Lab {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Watches until the server is gone: every row, and once a second the totals.
-    pub(super) async fn watch(self: Arc<Self>) {
-        let mut rows = self.server.recorder().watch();
+    /// Watches from now on until the server is gone: every row, and once a second the totals.
+    pub(super) fn watch(self: Arc<Self>) -> impl Future<Output = ()> + Send + 'static {
+        let rows = self.server.recorder().watch();
+        self.follow(rows)
+    }
+
+    async fn follow(self: Arc<Self>, mut rows: LiveRows) {
         let mut every_second = interval(Duration::from_secs(1));
         every_second.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut before = self.reading();

@@ -1,6 +1,6 @@
 //! Everything that a server can be told, and the defaults.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
@@ -23,6 +23,9 @@ use crate::model::HostPolicy;
 pub struct ServeConfig {
     /// Where to listen; port 0 takes a free port.
     pub listen: Vec<SocketAddr>,
+    /// Sockets that listen already, as a service manager passes them: served beside `listen`, by
+    /// all workers. A rule that refuses at accept closes them for whoever else holds them.
+    pub sockets: Vec<Arc<TcpListener>>,
     /// Threads, each with its own listeners and runtime.
     pub workers: NonZeroUsize,
     /// Sets one lab apart from another.
@@ -73,6 +76,7 @@ impl Default for ServeConfig {
     fn default() -> Self {
         Self {
             listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT))],
+            sockets: Vec::new(),
             workers: default_workers(),
             lab_key: LabKey::DEFAULT,
             policy: HostPolicy::default(),

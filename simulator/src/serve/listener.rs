@@ -36,6 +36,16 @@ pub(super) fn listen(
     attempt().map_err(|error| ListenError { address, error })
 }
 
+/// `socket`, which listens already, for each worker: the same one for all of them.
+///
+/// # Errors
+/// No descriptors for the copies, or a socket that is not what it should be.
+pub(super) fn adopt(socket: &TcpListener, workers: NonZeroUsize) -> io::Result<Vec<TcpListener>> {
+    socket.set_nonblocking(true)?;
+    SockRef::from(socket).set_tcp_nodelay(true)?;
+    (0..workers.get()).map(|_| socket.try_clone()).collect()
+}
+
 /// Lets the kernel refuse connections to `listener`: a SYN is answered with RST, and so is whoever
 /// waits to be accepted. The port stays taken.
 pub(super) fn stop_listening(listener: &TcpListener) -> io::Result<()> {

@@ -20,7 +20,7 @@ use super::counters::Totals;
 use super::dns_faults;
 use super::groups::AssociationGroups;
 use super::handle::Handle;
-use super::listener::{listen, stop_listening};
+use super::listener::{adopt, listen, stop_listening};
 use super::worker::Worker;
 use crate::dns::Choose;
 use crate::fault::FaultSet;
@@ -67,15 +67,19 @@ impl Server {
     /// An address that cannot be listened on, with the reason; a journal that cannot be used; or no
     /// resources for threads.
     pub fn start(config: ServeConfig) -> anyhow::Result<Self> {
-        if config.listen.is_empty() {
+        if config.listen.is_empty() && config.sockets.is_empty() {
             bail!("no address to listen on");
         }
         // Nobody may get in before the workers begin to heed the rule.
         let refuses = *config.faults.refusing().borrow();
-        let mut addresses = Vec::with_capacity(config.listen.len());
         let mut sockets: Vec<Vec<_>> = (0..config.workers.get()).map(|_| Vec::new()).collect();
-        for address in &config.listen {
-            let listeners = listen(*address, config.workers)?;
+        let adopted = config.sockets.iter().map(|socket| {
+            adopt(socket, config.workers).context("cannot take over a listening socket")
+        });
+        let bound = config.listen.iter().map(|address| Ok(listen(*address, config.workers)?));
+        let mut addresses = Vec::new();
+        for listeners in adopted.chain(bound) {
+            let listeners = listeners?;
             if refuses {
                 listeners.iter().try_for_each(stop_listening)?;
             }
@@ -105,8 +109,8 @@ impl Server {
         Ok(server)
     }
 
-    /// The addresses that the server listens on, in the order of its configuration, with the
-    /// ports that were taken for port 0.
+    /// The addresses that the server listens on, sockets that it was given first, then in the order
+    /// of its configuration, with the ports that were taken for port 0.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses

@@ -23,13 +23,13 @@ impl Sim {
     }
 
     pub(crate) fn spawn(command: &mut Command, arguments: &[&str]) -> Self {
-        let mut child = command
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        command.args(["serve", "--listen", "127.0.0.1:0"]).args(arguments);
+        Self::of(command)
+    }
+
+    /// Of a command that is complete.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let mut sim = Self { child, stdout, address: SocketAddr::from(([0; 4], 0)) };
         sim.address = sim.ready_line("listening on ");

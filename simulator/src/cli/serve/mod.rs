@@ -3,6 +3,7 @@
 mod arguments;
 mod faults;
 mod plan;
+mod service_manager;
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,18 +21,21 @@ use crate::serve::config::raise_descriptor_limit;
 pub(super) use arguments::Arguments;
 use arguments::Settings;
 use plan::Plan;
+use service_manager::ServiceManager;
 
 /// Serves until SIGTERM or SIGINT, then drains.
 ///
 /// # Errors
 /// Bad flags or files, or anything that keeps the host from starting; nothing is then started.
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let sockets = service_manager::passed_sockets()?;
+    let manager = ServiceManager::from_environment()?;
     raise_descriptor_limit();
     let from_file = match &arguments.config {
         Some(path) => file::load(path)?,
         None => Settings::default(),
     };
-    let plan = Plan::new(arguments.settings.over(from_file))?;
+    let plan = Plan::new(arguments.settings.over(from_file), sockets)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut signals = {
         let _context = runtime.enter();
@@ -61,15 +65,22 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         info!("sinkhole: every request is refused with 0xC004F041, and nobody is counted");
     }
     output::print(ready_lines(server.addresses(), dns.as_ref(), admin.as_ref()).as_bytes())?;
+    manager.ready();
+    let reload = || {
+        manager.reloading();
+        plan.faults.reload(server.clock().now());
+        manager.ready();
+    };
     let failure = runtime.block_on(async {
         tokio::select! {
-            name = signals.end(|| plan.faults.reload(server.clock().now())) => {
+            name = signals.end(reload) => {
                 info!(signal = name, "stopping");
                 None
             }
             failure = server.failed() => Some(failure),
         }
     });
+    manager.stopping();
     drop((dns, admin));
     let totals = server.shutdown();
     info!(

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read as _;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
@@ -47,9 +47,11 @@ pub(super) struct DnsPlan {
 }
 
 impl Plan {
+    /// `sockets` listen already: they take the place of the default address.
+    ///
     /// # Errors
     /// Settings that contradict each other.
-    pub(super) fn new(settings: Settings) -> anyhow::Result<Self> {
+    pub(super) fn new(settings: Settings, sockets: Vec<Arc<TcpListener>>) -> anyhow::Result<Self> {
         let mut warnings = Vec::new();
         let dns = DnsPlan::new(&settings)?;
         if dns.is_none() && (settings.domain.is_some() || settings.dns_host.is_some()) {
@@ -75,7 +77,12 @@ impl Plan {
             warnings.push("faults of DNS have no effect without --dns".to_owned());
         }
         let arguments = settings.fault.clone();
+        let says_where = !settings.listen.is_empty();
         let mut config = serve_config(settings)?;
+        if !says_where && !sockets.is_empty() {
+            config.listen.clear();
+        }
+        config.sockets = sockets;
         let faults = Faults::new(&arguments, config.seed, config.clock.now())?;
         config.faults = Arc::clone(&faults.set);
         warnings.extend(descriptor_warning(config.limits.connections));
@@ -109,7 +116,9 @@ fn read_token(path: &Path) -> anyhow::Result<admin::Token> {
 pub(super) fn shown(plan: &Plan) -> serde_json::Value {
     let (config, limits) = (&plan.config, &plan.config.limits);
     let time = |time| Time(time).to_string();
-    let listen: Vec<String> = config.listen.iter().map(ToString::to_string).collect();
+    let passed = config.sockets.iter().filter_map(|socket| socket.local_addr().ok());
+    let listen: Vec<String> =
+        passed.chain(config.listen.iter().copied()).map(|address| address.to_string()).collect();
     let admin = plan.admin.as_ref();
     serde_json::json!({
         "listen": listen,
@@ -151,6 +160,7 @@ fn serve_config(settings: Settings) -> anyhow::Result<ServeConfig> {
     Ok(ServeConfig {
         limits: limits(&settings),
         listen,
+        sockets: default.sockets,
         workers: settings.workers.map_or(default.workers, |threads| threads.0),
         lab_key: settings.lab_key.unwrap_or(default.lab_key),
         policy: HostPolicy {

@@ -1,5 +1,6 @@
 //! Rules without I/O: time, randomness and requests are parameters, decisions are values.
 
+pub mod client;
 pub mod client_cache;
 pub mod client_table;
 pub mod host;

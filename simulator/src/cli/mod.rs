@@ -1,9 +1,11 @@
 //! The command line of `kms-sim`.
 //!
 //! Exit codes: 0 done, 2 usage or anything that kept the command from starting; 1 is left for
-//! commands that judge something.
+//! commands that judge something: `client` ends with it when it is not activated.
 
 mod catalog;
+mod client;
+mod client_setup;
 mod dns;
 mod faults;
 mod file;
@@ -34,6 +36,10 @@ enum Command {
     /// Read, export, sum up or copy what a host has recorded with --journal.
     #[command(subcommand)]
     Journal(journal::Command),
+    /// Live as one client of a KMS host, on the wire.
+    Client(Box<client::Arguments>),
+    /// Print what to type on a lab machine to point it at a simulator, and to undo it.
+    ClientSetup(client_setup::Arguments),
     /// List the products that the lab knows, with all their ids.
     Catalog(catalog::Arguments),
     /// Publish a lab host in a real DNS zone by dynamic update, or withdraw it.
@@ -70,7 +76,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             output::complain(&error);
             ExitCode::from(USAGE)
@@ -78,10 +84,12 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn execute(command: Command) -> anyhow::Result<()> {
+fn execute(command: Command) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Client(arguments) => return client::run(*arguments),
         Command::Serve(arguments) => serve::run(*arguments),
         Command::Journal(command) => journal::run(command),
+        Command::ClientSetup(arguments) => client_setup::run(arguments),
         Command::Catalog(arguments) => output::print(&catalog::render(&arguments)?),
         Command::Dns(command) => dns::run(&command),
         Command::Faults(command) => faults::run(&command),
@@ -91,7 +99,8 @@ fn execute(command: Command) -> anyhow::Result<()> {
             output::print(&script)
         }
         Command::Man { command } => output::print(&manual(command.as_deref())?),
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The manual page of one subcommand, or of the program.

@@ -48,6 +48,14 @@ impl Sim {
         rest.unwrap_or_else(|| panic!("not ready: {line:?}")).to_owned()
     }
 
+    /// The address in a line that shows it as a URL.
+    pub(crate) fn ready_url(&mut self, prefix: &str) -> SocketAddr {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        let address = line.trim_end().strip_prefix(prefix).and_then(|rest| rest.strip_suffix('/'));
+        address.unwrap_or_else(|| panic!("not ready: {line:?}")).parse().unwrap()
+    }
+
     pub(crate) fn bind(&self) -> Client {
         Client::bind(self.address).unwrap()
     }

@@ -1,0 +1,14 @@
+//! `kms-sim client`: the lifecycle of [`crate::model::client`] on real sockets.
+//!
+//! It asks under a lab key only, so that a genuine host can do no more than refuse it.
+
+mod clock;
+mod discover;
+mod exchange;
+mod run;
+pub mod setup;
+mod show;
+
+pub use clock::{AdminUrl, ClockError};
+pub use exchange::HostName;
+pub use run::{Client, Identity, Options, Target, TimeFrom, Until, own_clock};

@@ -11,7 +11,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use assert_cmd::cargo::cargo_bin;
 use common::{Client, Reply, request};
@@ -34,6 +34,9 @@ fn every_path_of_the_document_is_served_and_the_document_is_the_one_checked_in()
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
     let paths = document["paths"].as_object().unwrap();
     assert!(paths.len() > 15, "{paths:?}");
+    for status in ["403", "408", "413", "415", "421", "429"] {
+        assert!(paths["/api/v1/clock"]["patch"]["responses"][status].is_object(), "{status}");
+    }
     for (path, methods) in paths {
         let filled = path.replace("{id}", "no-such-rule");
         for method in methods.as_object().unwrap().keys().map(|method| method.to_uppercase()) {
@@ -83,6 +86,47 @@ fn foreign_hosts_pages_methods_and_bodies_are_refused() {
     let problem = lab.send("POST", "/api/v1/faults", "{").json();
     assert_eq!(problem["status"], 400);
     assert!(problem["detail"].as_str().unwrap().starts_with("body: "), "{problem}");
+}
+
+#[test]
+fn a_target_in_absolute_form_names_this_server_or_is_refused() {
+    let lab = Lab::start(&[]);
+    assert_eq!(lab.get("http://evil.test/api/v1/state").status, 421);
+    assert_eq!(lab.get(&format!("http://{}/api/v1/state", lab.admin)).status, 200);
+}
+
+#[test]
+fn a_parameter_that_is_unknown_is_refused_by_its_name() {
+    let lab = Lab::start(&[]);
+    for path in ["clients?limt=5", "history?sinc=5", "journal?outcom=refused", "journal/stats?x=1"]
+    {
+        let answer = lab.get(&format!("/api/v1/{path}"));
+        let (_, wrong) = path.split_once('?').unwrap();
+        let (wrong, _) = wrong.split_once('=').unwrap();
+        assert_eq!(answer.status, 400, "{path}");
+        assert!(answer.body.contains(&format!("`{wrong}`")), "{path}: {answer:?}");
+    }
+}
+
+#[test]
+fn streams_of_events_leave_room_for_others_and_give_their_places_back() {
+    let lab = Lab::start(&[]);
+    let open = || {
+        let mut stream = lab.open("GET", "/api/v1/events", &[], "");
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).unwrap();
+        (stream, String::from_utf8_lossy(&status[9..]).into_owned())
+    };
+    let streams: Vec<_> = (0..32).map(|_| open()).collect();
+    assert!(streams.iter().all(|(_, status)| status == "200"));
+    assert_eq!(open().1, "503", "one more");
+    assert_eq!(lab.get("/healthz").status, 200);
+    drop(streams);
+    // No request comes, so that nothing is written to the readers that are gone.
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while open().1 != "200" {
+        assert!(Instant::now() < deadline, "no place was given back");
+    }
 }
 
 #[test]

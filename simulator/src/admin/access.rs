@@ -153,7 +153,7 @@ fn split_port(host: &str) -> (&str, Option<u16>) {
     }
 }
 
-/// Shortest token, in characters: 16 random ones cannot be guessed at the rate that is let through.
+/// Shortest token, in characters: 16 random ones cannot be guessed at any rate of a network.
 pub(super) const TOKEN_BYTES_MIN: usize = 16;
 /// Longest token, in characters.
 pub const TOKEN_BYTES_MAX: usize = 512;

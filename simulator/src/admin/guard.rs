@@ -45,8 +45,15 @@ impl Guard {
     fn check_host(&self, request: &Request) -> Result<(), Problem> {
         let mut hosts = request.headers().get_all(header::HOST).iter();
         let host = hosts.next().and_then(|host| host.to_str().ok());
+        // A target in absolute form counts before the header (RFC 9112, 3.2.2).
+        let is_own_target =
+            request.uri().authority().is_none_or(|name| self.access.is_own_host(name.as_str()));
         match host {
-            Some(host) if hosts.next().is_none() && self.access.is_own_host(host) => Ok(()),
+            Some(host)
+                if is_own_target && hosts.next().is_none() && self.access.is_own_host(host) =>
+            {
+                Ok(())
+            }
             _ => Err(Problem::new(
                 StatusCode::MISDIRECTED_REQUEST,
                 "the header `Host` does not name this server: use its address, or start it with \
@@ -110,7 +117,7 @@ pub(super) async fn pass(
 
 /// Probes of an orchestrator carry no token, and the page has to load before it can ask for one:
 /// neither says anything of the lab.
-fn is_open(path: &str) -> bool {
+pub(super) fn is_open(path: &str) -> bool {
     OPEN_PATHS.contains(&path)
 }
 

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
+use tokio::sync::Semaphore;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Duration, MissedTickBehavior, interval};
 
@@ -22,6 +23,8 @@ pub(super) struct Lab {
     pub(super) started: Timestamp,
     /// Whether the state is for those with the token only.
     pub(super) needs_token: bool,
+    /// Places for streams of events.
+    pub(super) streams: Arc<Semaphore>,
     watched: Mutex<Watched>,
 }
 
@@ -52,7 +55,9 @@ impl Lab {
         started: Timestamp,
         needs_token: bool,
     ) -> Arc<Self> {
-        Arc::new(Self { server, dns, config, started, needs_token, watched: Mutex::default() })
+        let streams = Arc::new(Semaphore::new(STREAMS_MAX));
+        let watched = Mutex::default();
+        Arc::new(Self { server, dns, config, started, needs_token, streams, watched })
     }
 
     pub(super) fn watched(&self) -> MutexGuard<'_, Watched> {
@@ -155,3 +160,5 @@ fn client_of(exchange: &Exchange, seen_us: i64) -> Option<Client> {
 
 /// Latest requests that are kept for a page that is opened now.
 const LATEST_MAX: usize = 50;
+/// Streams of events at once: half of the connections, so that watchers leave room for the rest.
+pub(super) const STREAMS_MAX: usize = 32;

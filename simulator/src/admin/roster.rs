@@ -57,6 +57,11 @@ impl Roster {
         self.clients.len()
     }
 
+    /// All clients, in no order.
+    pub(super) fn clients(&self) -> impl Iterator<Item = &Client> {
+        self.clients.values().map(|(_, client)| client)
+    }
+
     /// All clients, the latest first.
     pub(super) fn latest_first(&self) -> impl Iterator<Item = &Client> {
         let keys = self.by_age.values().rev();

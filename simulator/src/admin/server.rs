@@ -15,6 +15,7 @@ use axum::middleware::from_fn_with_state;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -134,6 +135,9 @@ async fn connection(
     app: Router,
     mut stop: watch::Receiver<bool>,
 ) {
+    if let Err(error) = SockRef::from(&stream).set_tcp_user_timeout(Some(READ_TIMEOUT)) {
+        debug!(%peer, %error, "an admin connection may wait for its reader without end");
+    }
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let app = app.clone();
         async move {
@@ -158,5 +162,7 @@ const CONNECTIONS_MAX: usize = 64;
 pub(super) const BODY_BYTES_MAX: usize = 64 * 1024;
 /// How long the head of a request may take, which bounds the wait between two as well.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a peer may leave what it was sent unread, or unacknowledged where it has vanished.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 const HEADERS_MAX: usize = 64;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);

@@ -284,7 +284,9 @@ impl FromStr for RuleId {
 
     fn from_str(text: &str) -> Result<Self, BadRuleId> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-        match (1..=ID_CHARS_MAX).contains(&text.len()) && text.chars().all(plain) {
+        // Not what clients leave out of a path, for then no address would lead to the rule.
+        let is_dots = matches!(text, "." | "..");
+        match (1..=ID_CHARS_MAX).contains(&text.len()) && text.chars().all(plain) && !is_dots {
             true => Ok(Self(text.into())),
             false => Err(BadRuleId),
         }

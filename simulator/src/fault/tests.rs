@@ -125,6 +125,7 @@ fn mistakes_are_named_with_their_key() {
         ("reset from=tomorrow", "key `from`: invalid value `tomorrow`: not a time since"),
         ("reset product=dos", "key `product`: invalid value `dos`"),
         ("reset id=a/b", "key `id`: invalid value `a/b`"),
+        ("reset id=..", "key `id`: invalid value `..`"),
         ("split bytes=17", "key `bytes`: not a multiple of 16"),
         ("dns-servfail text=x", "key `code`: required"),
         ("dns-nxdomain qtype=XYZ", "key `qtype`: invalid value `XYZ`: not one of SRV"),

@@ -27,6 +27,8 @@ pub(super) enum Problem {
     Older { found: i64, known: i64 },
     #[error("is a directory, not a file")]
     Directory,
+    #[error("is a device, a pipe or a socket, not a file")]
+    NotRegular,
     #[error("not an SQLite file, so it is no journal")]
     NotSqlite,
     #[error("an SQLite file of another program, not a journal of kms-sim; it was left as it is")]

@@ -14,7 +14,7 @@ use super::error::{JournalError, Problem, damaged};
 use super::filter::{Condition, Filter};
 use super::row::{AnswerRow, Event, EventKind, Exchange, FaultApplied, OutcomeKind, Row, Subject};
 use super::schema;
-use super::store::{BUSY_TIMEOUT, Identity, identify, ticks};
+use super::store::{BUSY_TIMEOUT, Identity, check_kind, identify, ticks};
 
 /// An open journal that is only read. Nothing is held between two calls: the host that writes is
 /// never kept waiting, and its log can be folded in.
@@ -41,9 +41,12 @@ impl Reader {
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         let problem = |problem| Err(JournalError::new(path, problem));
         match fs::metadata(path) {
-            Ok(about) if about.is_dir() => return problem(Problem::Directory),
-            Ok(about) if about.len() == 0 => return problem(Problem::Empty),
-            Ok(_) => {}
+            Ok(about) => {
+                check_kind(&about).map_err(|problem| JournalError::new(path, problem))?;
+                if about.len() == 0 {
+                    return problem(Problem::Empty);
+                }
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return problem(Problem::Missing);
             }

@@ -1,6 +1,6 @@
 //! The SQLite file from the side that writes: opened, migrated, restored from, written in batches.
 
-use std::fs::{File, TryLockError};
+use std::fs::{File, Metadata, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -226,8 +226,8 @@ pub(super) fn identify(connection: &Connection) -> rusqlite::Result<Identity> {
 /// Makes the file where there is none, and keeps other hosts out of it.
 fn lock(path: &Path) -> Result<File, JournalError> {
     let problem = |problem| JournalError::new(path, problem);
-    if path.is_dir() {
-        return Err(problem(Problem::Directory));
+    if let Ok(about) = path.metadata() {
+        check_kind(&about).map_err(problem)?;
     }
     let opened = File::options().read(true).write(true).create(true).truncate(false).open(path);
     let file = opened.map_err(|error| {
@@ -244,6 +244,15 @@ fn lock(path: &Path) -> Result<File, JournalError> {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(problem(Problem::InUse)),
         Err(TryLockError::Error(error)) => Err(problem(Problem::CannotOpen(error.to_string()))),
+    }
+}
+
+/// SQLite reads and writes regular files only, and says of others that the disk has an error.
+pub(super) fn check_kind(about: &Metadata) -> Result<(), Problem> {
+    match about.file_type() {
+        kind if kind.is_file() => Ok(()),
+        kind if kind.is_dir() => Err(Problem::Directory),
+        _ => Err(Problem::NotRegular),
     }
 }
 

@@ -17,6 +17,7 @@ use super::super::roster::{self, Roster};
 use super::state::rfc_3339;
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Wanted {
     /// Part of a name, address, product or CMID, in any case.

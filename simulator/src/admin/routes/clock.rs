@@ -110,6 +110,9 @@ impl ClockChange {
                     reason = "checked just above"
                 )]
                 let millionths = (scale * 1e6).round() as u64;
+                if millionths == 0 && scale > 0.0 {
+                    return Err("`scale` is less than 0.000001: 0 stands still".to_owned());
+                }
                 let rate = Rate::from_millionths(millionths).map_err(|bad| bad.to_string())?;
                 Ok(vec![Change::Rate(rate)])
             }
@@ -152,6 +155,7 @@ mod tests {
             r#"{"step_s": 1, "scale": 1}"#,
             r#"{"step_s": 1e300}"#,
             r#"{"scale": -1}"#,
+            r#"{"scale": 1e-9}"#,
             r#"{"scale": 1000001}"#,
             r#"{"time": "tomorrow"}"#,
             r#"{"time": "1500-01-01T00:00:00Z"}"#,

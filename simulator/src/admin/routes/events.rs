@@ -5,27 +5,41 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use tokio::sync::broadcast::error::RecvError;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::super::lab::Lab;
+use super::super::lab::{Lab, STREAMS_MAX};
+use super::super::problem::Problem;
 use crate::journal::{FlatRow, Subject};
 
 /// What the host does from now on: an event `request` for each call and `host` for anything else, with
 /// the row as JSON; `missed` says how many rows were passed over because the reader is too slow.
 #[utoipa::path(get, path = "/api/v1/events", tag = "lab",
     responses((status = 200, description = "Events until either side ends it", body = String,
-               content_type = "text/event-stream")))]
+               content_type = "text/event-stream"),
+              (status = 503, description = "32 streams are open already", body = Problem,
+               content_type = "application/problem+json")))]
 pub(super) async fn events(
     State(lab): State<Arc<Lab>>,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    let place = Arc::clone(&lab.streams).try_acquire_owned().map_err(|_| {
+        let detail = format!("{STREAMS_MAX} streams of events are open already");
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+    })?;
     let mut rows = lab.server.recorder().watch();
     let (sender, receiver) = tokio::sync::mpsc::channel(EVENTS_WAITING_MAX);
     tokio::spawn(async move {
+        let _place = place;
         loop {
-            let event = match rows.next().await {
+            let row = tokio::select! {
+                row = rows.next() => row,
+                // Where nothing happens, no event would show that the reader is gone.
+                () = sender.closed() => return,
+            };
+            let event = match row {
                 Ok(row) => {
                     let is_request = matches!(row.subject, Subject::Request(_));
                     let name = if is_request { "request" } else { "host" };
@@ -47,7 +61,7 @@ pub(super) async fn events(
         }
     });
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
-    Sse::new(ReceiverStream::new(receiver)).keep_alive(keep_alive)
+    Ok(Sse::new(ReceiverStream::new(receiver)).keep_alive(keep_alive))
 }
 
 /// Events that wait for a slow reader before rows are passed over.

@@ -13,6 +13,7 @@ use super::super::lab::Lab;
 use super::super::problem::Problem;
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Since {
     /// Only seconds after this one, in seconds since 1970-01-01 UTC.

@@ -16,6 +16,7 @@ use super::super::problem::Problem;
 use crate::journal::{Cursor, Filter, FlatRow, OutcomeKind, PAGE_ROWS_MAX, Reader, Stats};
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Wanted {
     /// The earliest time, RFC 3339.

@@ -18,10 +18,13 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
 use utoipa::OpenApi;
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::guard;
 use super::lab::Lab;
 use super::problem::Problem;
 
@@ -62,10 +65,43 @@ fn pretty(document: &utoipa::openapi::OpenApi) -> String {
     let components = document.components.get_or_insert_default();
     let token = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     components.add_security_scheme("token", token);
+    for (path, item) in &mut document.paths.paths {
+        let methods =
+            [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+        methods.into_iter().flatten().for_each(|operation| describe_refusals(path, operation));
+    }
     let mut text = document.to_pretty_json().unwrap_or_default();
     text.push('\n');
     text
 }
+
+/// Adds what is answered before a route sees a request, or by a body that it cannot take.
+fn describe_refusals(path: &str, operation: &mut Operation) {
+    let has_body = operation.request_body.is_some();
+    let for_body = BODY_REFUSALS.iter().filter(|_| has_body);
+    let of_guard = REFUSALS.iter().filter(|(status, _)| *status != "401" || !guard::is_open(path));
+    for (status, description) in of_guard.chain(for_body) {
+        operation.responses.responses.entry((*status).to_owned()).or_insert_with(|| {
+            let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem")));
+            ResponseBuilder::new()
+                .description(*description)
+                .content("application/problem+json", content.build())
+                .into()
+        });
+    }
+}
+
+const REFUSALS: [(&str, &str); 4] = [
+    ("401", "A token is set, and the request does not show it"),
+    ("403", "The request comes from another site's page"),
+    ("421", "The target or the header `Host` does not name this server"),
+    ("429", "Too many requests: `Retry-After` says when to come again"),
+];
+const BODY_REFUSALS: [(&str, &str); 3] = [
+    ("408", "A body that does not arrive within 10 seconds"),
+    ("413", "A body of more than 64 KiB"),
+    ("415", "A body that is not `application/json`"),
+];
 
 fn described() -> OpenApiRouter<Arc<Lab>> {
     OpenApiRouter::with_openapi(Document::openapi())

@@ -197,17 +197,15 @@ fn thresholds(app_id: Guid) -> Vec<Threshold> {
 }
 
 fn licence_states(lab: &Lab) -> Vec<LicenceState> {
-    let watched = lab.watched();
-    let count = |status| {
-        watched.roster.latest_first().filter(|client| client.licence_status == status).count()
-    };
-    (0..=6)
-        .map(|status| LicenceState {
-            status,
-            name: LicenseStatus(status).to_string(),
-            clients: count(status),
-        })
-        .collect()
+    let mut states: Vec<LicenceState> = (0..=6)
+        .map(|status| LicenceState { status, name: LicenseStatus(status).to_string(), clients: 0 })
+        .collect();
+    for client in lab.watched().roster.clients() {
+        if let Some(state) = states.iter_mut().find(|state| state.status == client.licence_status) {
+            state.clients += 1;
+        }
+    }
+    states
 }
 
 fn faults(lab: &Lab) -> Faults {

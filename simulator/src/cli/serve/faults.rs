@@ -90,7 +90,11 @@ impl Faults {
         };
         match load(path).and_then(|rules| replace(&self.set, rules, now)) {
             Ok(()) => {}
-            Err(error) => error!(%error, "fault rules not read again: the old ones stay"),
+            // With its causes: a file that cannot be read says why.
+            Err(error) => {
+                let error = format!("{error:#}");
+                error!(%error, "fault rules not read again: the old ones stay");
+            }
         }
     }
 }

@@ -79,6 +79,12 @@ fn what_is_no_journal_is_refused_and_left_as_it_was() {
     );
     let error = open(folder.path()).unwrap_err().to_string();
     assert!(error.contains("is a directory"), "{error}");
+    for error in [
+        open(Path::new("/dev/null")).unwrap_err().to_string(),
+        Reader::open(Path::new("/dev/null")).unwrap_err().to_string(),
+    ] {
+        assert!(error.contains("`/dev/null`: is a device"), "{error}");
+    }
     let error = open(&folder.path().join("none/journal")).unwrap_err().to_string();
     assert!(error.contains("does its directory exist"), "{error}");
 }

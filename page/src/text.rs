@@ -73,7 +73,8 @@ fn is_plain_number(text: &str) -> bool {
 
 /// A whole page, once more: what is dangerous and got into markup by a way of its own is escaped
 /// too. Line breaks are the markup's own.
-pub(crate) fn escape_page(html: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn escape_page(html: &str) -> Cow<'_, str> {
     escape_unless(html, |character| character == '\n')
 }
 

@@ -43,7 +43,10 @@ function element(name, attributes = {}, ...children) {
   node.append(...children.filter((child) => child !== null && child !== undefined).map(String2Node));
   return node;
 }
-const String2Node = (child) => (child instanceof Node ? child : document.createTextNode(String(child)));
+// Control characters and direction marks of a name could show it as another: they are shown as codes.
+const DANGEROUS = /[\p{Cc}\u{ad}\u{61c}\u{180e}\u{200b}-\u{200f}\u{2028}-\u{202e}\u{2060}-\u{206f}\u{feff}\u{fff9}-\u{fffb}\u{e0000}-\u{e007f}]/gu;
+const harmless = (value) => String(value).replace(DANGEROUS, (character) => `\\u{${character.codePointAt(0).toString(16)}}`);
+const String2Node = (child) => (child instanceof Node ? child : document.createTextNode(harmless(child)));
 const cell = (value, kind) => element("td", { class: kind }, value);
 const fill = (id, rows) => $(id).replaceChildren(...rows);
 const time = (iso) => new Date(iso).toISOString().slice(11, 19);

@@ -16,7 +16,8 @@ use crate::journal::{FlatRow, Row};
 #[utoipa::path(get, path = "/", tag = "page", security(()),
     responses((status = 200, description = "The page", body = String, content_type = "text/html")))]
 pub(super) async fn page(State(lab): State<Arc<Lab>>) -> Html<String> {
-    Html(document(&lab).into_string())
+    // Direction marks and other invisible characters of a name could show it as another.
+    Html(kms_page::text::escape_page(&document(&lab).into_string()).into_owned())
 }
 
 /// The dashboard's style.

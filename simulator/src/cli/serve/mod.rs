@@ -3,6 +3,8 @@
 mod arguments;
 mod faults;
 mod plan;
+#[cfg(test)]
+mod sample;
 mod service_manager;
 
 use std::io;

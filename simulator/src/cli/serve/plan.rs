@@ -125,7 +125,7 @@ pub(super) fn shown(plan: &Plan) -> serde_json::Value {
         "workers": config.workers,
         "seed": config.seed.to_string(),
         "dns": plan.dns.as_ref().map(|dns| dns.address.to_string()),
-        "domain": plan.dns.as_ref().map(|dns| dns.domain.as_str()),
+        "domain": plan.dns.as_ref().map(|dns| dns.domain.strip_suffix('.').unwrap_or(&dns.domain)),
         "dns_host": plan.dns.as_ref().map(|dns| dns.host.as_str()),
         "dns_priority": plan.dns.as_ref().map(|dns| dns.priority),
         "dns_weight": plan.dns.as_ref().map(|dns| dns.weight),

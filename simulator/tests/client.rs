@@ -5,11 +5,14 @@
 mod common;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Child, ChildStdout, Output, Stdio};
 use std::time::Duration;
 
 use common::sim::{Sim, assert_refused, kms_sim};
+use hickory_proto::op::{Message, MessageType};
+use hickory_proto::rr::rdata::{A, SRV};
+use hickory_proto::rr::{Name, RData, Record, RecordType};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -180,6 +183,35 @@ fn unusable_arguments_are_named_and_nothing_beyond_loopback_is_asked() {
         &client(&["--server", "127.0.0.1", "--clock-from", &url]),
         "cannot read the clock",
     );
+}
+
+/// DNS may list anything.
+#[test]
+fn a_host_that_dns_lists_beyond_loopback_is_not_asked() {
+    let dns = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = dns.local_addr().unwrap().to_string();
+    // It ends with the test's process.
+    std::thread::spawn(move || {
+        let mut buffer = [0; 1500];
+        loop {
+            let (count, peer) = dns.recv_from(&mut buffer).unwrap();
+            let mut message = Message::from_vec(buffer.get(..count).unwrap()).unwrap();
+            message.metadata.message_type = MessageType::Response;
+            let name = message.queries.first().unwrap().name().clone();
+            let host = Name::from_ascii("far.lab.test.").unwrap();
+            let data = match message.queries.first().unwrap().query_type() {
+                RecordType::SRV => Some(RData::SRV(SRV::new(0, 0, 1688, host))),
+                RecordType::A => Some(RData::A(A::new(192, 0, 2, 1))),
+                _ => None,
+            };
+            message.answers.extend(data.map(|data| Record::from_rdata(name, 60, data)));
+            dns.send_to(&message.to_vec().unwrap(), peer).unwrap();
+        }
+    });
+    let output = client(&["--domain", "lab.test", "--dns", &address, "--once"]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("192.0.2.1:1688 is not on loopback"), "{text}");
 }
 
 #[test]

@@ -86,6 +86,7 @@ pub(super) async fn addresses(
         let answer = match query(server, &name, kind, ids()).await {
             Ok(answer) => answer,
             Err(DnsFailure::NoRecords(_)) => continue,
+            Err(_) if !found.is_empty() => continue,
             Err(failure) => return Err(failure),
         };
         found.extend(answer.answers.iter().filter_map(|record| match &record.data {

@@ -38,6 +38,10 @@ fn every_path_of_the_document_is_served_and_the_document_is_the_one_checked_in()
     for status in ["403", "408", "413", "415", "421", "429"] {
         assert!(paths["/api/v1/clock"]["patch"]["responses"][status].is_object(), "{status}");
     }
+    let described = &paths["/api/v1/clients"]["get"]["responses"]["200"]["content"];
+    let name = described["application/json"]["schema"]["$ref"].as_str().unwrap();
+    let clients = document.pointer(name.trim_start_matches('#')).unwrap();
+    assert!(clients["properties"]["total"].is_object(), "its own page, not the journal's");
     for (path, methods) in paths {
         let filled = path.replace("{id}", "no-such-rule");
         for method in methods.as_object().unwrap().keys().map(|method| method.to_uppercase()) {
@@ -305,8 +309,8 @@ fn metrics_are_what_prometheus_reads_in_both_formats() {
 }
 
 #[test]
-fn generated_requests_cause_no_server_error() {
-    let test = "generated_requests_cause_no_server_error";
+fn generated_requests_are_answered_as_described_and_cause_no_server_error() {
+    let test = "generated_requests_are_answered_as_described_and_cause_no_server_error";
     if !skip::require(test, &[Need::Python("schemathesis")]) {
         return;
     }
@@ -315,7 +319,7 @@ fn generated_requests_cause_no_server_error() {
     let url = format!("http://{}", lab.admin);
     let output = Command::new(python)
         .args(["-m", "schemathesis.cli", "run", &format!("{url}/openapi.json"), "--url", &url])
-        .args(["--checks", "not_a_server_error", "--max-examples", "120", "--seed", "1"])
+        .args(["--checks", CHECKS, "--max-examples", "120", "--seed", "1"])
         .args(["--exclude-path", "/api/v1/events", "--no-color", "--request-timeout", "20"])
         .env("NO_COLOR", "1")
         .current_dir(lab.folder.path())
@@ -328,6 +332,9 @@ fn generated_requests_cause_no_server_error() {
     assert!(cases >= 2_000, "{cases} cases: {text}");
     assert_eq!(lab.get("/healthz").status, 200);
 }
+
+const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
+                      response_schema_conformance";
 
 /// A running host with journal and admin API.
 struct Lab {

@@ -39,7 +39,7 @@ const fn limit_default() -> usize {
 
 /// A page of clients.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Page {
+pub(super) struct ClientsPage {
     /// Clients that match, on all pages.
     total: usize,
     clients: Vec<ClientView>,
@@ -64,26 +64,26 @@ pub(super) struct ClientView {
 /// Clients that the host counts or that have asked, the latest first.
 #[utoipa::path(get, path = "/api/v1/clients", tag = "lab", params(Wanted),
     responses(
-        (status = 200, description = "A page of clients", body = Page),
+        (status = 200, description = "A page of clients", body = ClientsPage),
         (status = 400, description = "An unusable parameter", body = Problem,
          content_type = "application/problem+json")))]
 pub(super) async fn clients(
     State(lab): State<Arc<Lab>>,
     Params(wanted): Params<Wanted>,
-) -> Result<Json<Page>, Problem> {
+) -> Result<Json<ClientsPage>, Problem> {
     if !(1..=LIMIT_MAX).contains(&wanted.limit) {
         return Err(Problem::bad_request(format!("query: `limit` is not from 1 to {LIMIT_MAX}")));
     }
     Ok(Json(find(&lab, &wanted)))
 }
 
-pub(super) fn find(lab: &Lab, wanted: &Wanted) -> Page {
+pub(super) fn find(lab: &Lab, wanted: &Wanted) -> ClientsPage {
     let all = all(lab);
     let search = wanted.search.to_lowercase();
     let matching: Vec<ClientView> = all.into_iter().filter(|view| view.has(&search)).collect();
     let total = matching.len();
     let clients = matching.into_iter().skip(wanted.offset).take(wanted.limit).collect();
-    Page { total, clients }
+    ClientsPage { total, clients }
 }
 
 /// Those that have asked, then those that the host remembers from before.

@@ -48,7 +48,7 @@ const fn limit_default() -> usize {
 
 /// A page of the journal.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Page {
+pub(super) struct JournalPage {
     /// Rows, the latest first, as `kms-sim journal export --format jsonl` writes them.
     #[schema(value_type = [Object])]
     rows: Vec<FlatRow>,
@@ -59,7 +59,7 @@ pub(super) struct Page {
 /// Rows of the journal, the latest first.
 #[utoipa::path(get, path = "/api/v1/journal", tag = "journal", params(Wanted),
     responses(
-        (status = 200, description = "A page of rows", body = Page),
+        (status = 200, description = "A page of rows", body = JournalPage),
         (status = 400, description = "An unusable parameter", body = Problem,
          content_type = "application/problem+json"),
         (status = 404, description = "The host keeps no journal", body = Problem,
@@ -69,13 +69,13 @@ pub(super) struct Page {
 pub(super) async fn rows(
     State(lab): State<Arc<Lab>>,
     Params(wanted): Params<Wanted>,
-) -> Result<Json<Page>, Problem> {
+) -> Result<Json<JournalPage>, Problem> {
     let filter = wanted.filter()?;
     let cursor = Cursor::Before(wanted.before.unwrap_or(u64::MAX));
     let limit = wanted.limit;
     let rows = read(&lab, move |reader| reader.page(&filter, cursor, limit)).await?;
     let next = rows.last().filter(|_| rows.len() == limit).map(|row| row.number);
-    Ok(Json(Page { rows: rows.iter().map(FlatRow::from).collect(), next }))
+    Ok(Json(JournalPage { rows: rows.iter().map(FlatRow::from).collect(), next }))
 }
 
 /// Requests by hour, product and outcome, and clients.

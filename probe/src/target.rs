@@ -162,7 +162,8 @@ fn parse_port(text: &str) -> Result<u16, TargetError> {
 }
 
 fn looks_numeric(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+    let is_digit = |byte: u8| byte.is_ascii_digit();
+    name.bytes().any(is_digit) && name.bytes().all(|byte| is_digit(byte) || byte == b'.')
 }
 
 fn shown(text: &str) -> String {
@@ -178,6 +179,7 @@ impl fmt::Display for TargetError {
                 write!(f, "not an IPv6 address, `[address]` or `[address]:port`: `{text}`")
             }
             Self::NotAnAddress(text) => write!(f, "not an IPv4 address: `{text}`"),
+            Self::Port(text) if text.is_empty() => f.write_str("no port after the `:`"),
             Self::Port(text) => write!(f, "port outside 1..65535: `{text}`"),
             Self::Zone(text) => write!(f, "no such interface on this machine: `{text}`"),
             Self::Name(text, error) => write!(f, "not a domain or host name: `{text}`: {error}"),
@@ -255,7 +257,7 @@ mod tests {
             ("kms1:0", "port outside 1..65535: `0`"),
             ("kms1:65536", "port outside"),
             ("kms1:+80", "port outside"),
-            ("kms1:", "port outside"),
+            ("kms1:", "no port after"),
             ("192.0.2.256", "not an IPv4 address"),
             ("192.0.2:1688", "not an IPv4 address"),
             ("[::1", "not an IPv6 address"),

@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod cli;
 pub mod client;
+pub mod completion;
 pub mod dns;
 pub mod fault;
 pub mod journal;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -72,7 +72,7 @@ impl Snapshot {
         if bytes.len() as u64 > BASELINE_BYTES_MAX {
             bail!("--baseline: `{shown}` is larger than {} MiB", BASELINE_BYTES_MAX >> 20);
         }
-        Self::parse(&bytes).with_context(|| format!("--baseline: `{shown}`"))
+        Self::parse(&bytes).map_err(|error| anyhow!("--baseline: `{shown}` {error:#}"))
     }
 
     /// Understands the bytes of such a file.

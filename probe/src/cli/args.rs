@@ -218,7 +218,7 @@ Examples:
   kms-probe discover corp.example.com --resolver 192.0.2.53 --resolver 192.0.2.54")]
 pub(super) struct DiscoverArgs {
     /// Domains to look in; without one, the search suffixes of this machine
-    #[arg(value_name = "DOMAIN", value_parser = |text: &str| crate::dns::name::DomainName::parse(text))]
+    #[arg(value_name = "DOMAIN", value_parser = values::domain)]
     pub(super) domains: Vec<crate::dns::name::DomainName>,
     #[command(flatten)]
     pub(super) resolvers: ResolverArgs,

@@ -1,7 +1,7 @@
 //! `kms-probe config`, and how every command comes by its defaults.
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
@@ -12,7 +12,7 @@ use super::{Outcome, PROGRAM, write_json, write_text};
 use crate::config::layers::Layers;
 use crate::config::places::{self, Candidate};
 use crate::config::{example, option, show};
-use crate::report::Style;
+use crate::report::{self, Style};
 
 /// `config`.
 #[derive(Debug, Args)]
@@ -74,7 +74,7 @@ pub(super) fn parse(arguments: Vec<OsString>) -> Result<Cli, Refused> {
     let given = program.clone().ignore_errors(true).try_get_matches_from(&arguments)?;
     let matches = match invoked(&program, &given) {
         Some(command) if option::options(command).next().is_some() => {
-            let layers = layers(&program, config_flag(&given))?;
+            let layers = layers(&program, config_flag(&given), &mut warn)?;
             let program = layers.apply(program, &given).map_err(anyhow::Error::msg)?;
             program.try_get_matches_from(arguments)?
         }
@@ -120,11 +120,24 @@ fn candidates(flag: Option<&Path>) -> Vec<Candidate> {
     places::candidates(flag, &|name| std::env::var_os(name))
 }
 
-fn layers(program: &Command, flag: Option<&Path>) -> anyhow::Result<Layers> {
-    let files = places::load(&candidates(flag), program)?;
+fn layers(
+    program: &Command,
+    flag: Option<&Path>,
+    forbidden: &mut dyn FnMut(&str),
+) -> anyhow::Result<Layers> {
+    let files = places::load(&candidates(flag), program, forbidden)?;
     let variables = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     Ok(Layers::new(files, variables))
+}
+
+/// Says that a file is passed over.
+fn warn(path: &str) {
+    let path = report::escape(path);
+    let _nowhere_to_complain = writeln!(
+        io::stderr(),
+        "warning: this user may not read the configuration file `{path}`, so it sets nothing"
+    );
 }
 
 /// Runs `config`.
@@ -151,7 +164,8 @@ fn run_show(args: &ShowArgs, flag: Option<&Path>, out: &mut dyn Write) -> anyhow
     {
         bail!("no such command: `{name}`");
     }
-    let layers = layers(&program, flag)?;
+    // Of a file that is passed over, `parse` has told.
+    let layers = layers(&program, flag, &mut |_| {})?;
     let given = match args.arguments.as_slice() {
         [] => None,
         arguments => Some(given(&program, &layers, &wanted, arguments)?),
@@ -190,9 +204,9 @@ fn given(
 fn run_path(flag: Option<&Path>, out: &mut dyn Write) -> anyhow::Result<Outcome> {
     let mut text = String::new();
     for candidate in candidates(flag) {
-        let state = if candidate.path.exists() { "read" } else { "absent" };
+        let state = candidate.state();
         let path = candidate.path.display().to_string();
-        let path = crate::report::escape(&path);
+        let path = report::escape(&path);
         text.push_str(&format!("{:<16} {state:<7} {path}\n", candidate.reason.words()));
     }
     if text.is_empty() {

@@ -8,6 +8,7 @@ mod emit;
 mod fingerprint;
 mod measure;
 mod origin;
+mod stdout;
 mod sweep;
 mod tls;
 mod trace;
@@ -27,6 +28,7 @@ use self::args::{
     TimeoutArgs,
 };
 use self::config::Refused;
+use self::stdout::StandardOutput;
 use crate::check::{self, KmsOptions, Timeouts};
 use crate::dns::system::SystemConfig;
 use crate::report::{self, Style, json};
@@ -50,7 +52,7 @@ pub fn main() -> ExitCode {
         Err(Refused::Config(error)) => return complain(&error, is_plugin),
     };
     let is_plugin = is_plugin || emit::reports_to_nagios(&cli.command);
-    match run(cli, &mut io::stdout().lock()) {
+    match run(cli, &mut StandardOutput::lock()) {
         Ok(Outcome::Healthy) => ExitCode::SUCCESS,
         Ok(Outcome::Wrong) => ExitCode::from(1),
         Ok(Outcome::Plugin(code)) => ExitCode::from(code),
@@ -95,14 +97,7 @@ fn run(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Outcome> {
         Command::Lab(args) => run_lab(&args, out),
         Command::Config(args) => config::run(&args, cli.config.as_deref(), out),
         Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), PROGRAM, &mut script);
-            if shell == clap_complete::Shell::Bash {
-                // The generator writes the hyphen of the program's name in two ways, and then no
-                // command completes its flags.
-                let text = String::from_utf8_lossy(&script);
-                script = text.replace("kms__subcmd__probe", "kms__probe").into_bytes();
-            }
+            let script = kms_simulator::completion::script(shell, &mut Cli::command());
             out.write_all(&script)?;
             Ok(Outcome::Healthy)
         }
@@ -280,8 +275,13 @@ fn usage(error: &clap::Error, is_plugin: bool) -> ExitCode {
     if is_plugin && error.use_stderr() {
         return ExitCode::from(emit::nagios_unknown(&error.to_string()));
     }
-    let _nowhere_to_complain = error.print();
-    if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
+    match error.print() {
+        _ if error.use_stderr() => ExitCode::from(2),
+        Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => {
+            complain(&anyhow!(failed).context(stdout::FAILED), false)
+        }
+        _ => ExitCode::SUCCESS,
+    }
 }
 
 /// The reader of the output has gone: nothing is wrong here.

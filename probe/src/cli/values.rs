@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use kms_protocol::kms::product::Product;
 
+use crate::dns::name::DomainName;
+use crate::target::Target;
+
 /// A positive time with its unit: `250ms`, `4s`, `1.5s`, `2m`.
 ///
 /// # Errors
@@ -44,6 +47,17 @@ pub(super) fn time(text: &str) -> Result<Duration, String> {
         .and_then(|micros| micros.checked_add(fraction * micros_per_unit / scale))
         .ok_or_else(wrong)?;
     Ok(Duration::from_micros(micros))
+}
+
+/// A domain, which an address is not.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub(super) fn domain(text: &str) -> Result<DomainName, String> {
+    if Target::parse(text, false).is_ok_and(|target| matches!(target, Target::Address(_))) {
+        return Err("an address has no SRV records; `kms-probe check` takes it".to_owned());
+    }
+    DomainName::parse(text).map_err(|error| error.to_string())
 }
 
 /// A product of the catalogue by its name.

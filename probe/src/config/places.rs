@@ -76,17 +76,26 @@ pub fn candidates(
     all
 }
 
-/// Reads those of the files that exist.
+/// Reads those of the files that exist. One that nobody named and that this user may not read counts
+/// as absent, for `HOME` may be another user's; `forbidden` hears of it.
 ///
 /// # Errors
-/// One that was named is missing, one that exists cannot be read, or something in it is wrong.
-pub fn load(candidates: &[Candidate], program: &Command) -> anyhow::Result<Vec<File>> {
+/// One that was named is missing or cannot be read, or something in a file is wrong.
+pub fn load(
+    candidates: &[Candidate],
+    program: &Command,
+    forbidden: &mut dyn FnMut(&str),
+) -> anyhow::Result<Vec<File>> {
     let mut files = Vec::new();
     for candidate in candidates {
         let name = candidate.path.display().to_string();
         let text = match read(&candidate.path) {
             Ok(text) => text,
             Err(error) if is_absent(&error) && !candidate.reason.is_wanted() => continue,
+            Err(error) if is_forbidden(&error) && !candidate.reason.is_wanted() => {
+                forbidden(&name);
+                continue;
+            }
             Err(error) => {
                 return Err(error).with_context(|| {
                     let by = candidate.reason.words();
@@ -110,6 +119,22 @@ fn read(path: &Path) -> io::Result<String> {
 
 fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+fn is_forbidden(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied
+}
+
+impl Candidate {
+    /// What becomes of it, in one word.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        match fs::File::open(&self.path) {
+            Err(error) if is_absent(&error) => "absent",
+            Err(error) if is_forbidden(&error) => "denied",
+            _ => "read",
+        }
+    }
 }
 
 /// The variable that names a file.
@@ -158,7 +183,7 @@ mod tests {
         let absent = folder.path().join("none.toml");
         let program = Command::new("p");
         let ask =
-            |path: &Path, reason| load(&[Candidate { path: path.to_owned(), reason }], &program);
+            |path: &Path, reason| load(&[Candidate { path: path.to_owned(), reason }], &program, &mut |_| {});
         assert_eq!(ask(&absent, Reason::User).unwrap(), []);
         let error = format!("{:#}", ask(&absent, Reason::Flag).unwrap_err());
         assert!(error.contains("none.toml` (--config): No such file"), "{error}");

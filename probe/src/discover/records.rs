@@ -47,7 +47,7 @@ pub fn missing(resolved: &Resolved) -> Vec<Creation> {
 }
 
 /// What to put in the place of SRV records with port 0, or whose target is an alias, as `code` asks.
-/// Only plain names.
+/// Only plain names. A record that is there does not tell its zone, so nsupdate is left to find it.
 #[must_use]
 pub fn corrected(resolved: &Resolved, code: DnsCode) -> Vec<Creation> {
     let Some(view) = resolved.facts.deciding_view() else { return Vec::new() };
@@ -67,6 +67,9 @@ pub fn corrected(resolved: &Resolved, code: DnsCode) -> Vec<Creation> {
             ),
             _ => return None,
         };
+        let purpose = format!(
+            "{purpose}; where {domain} lies within a larger zone, name that one in the Windows command"
+        );
         let wanted = if *port == 0 { PORT } else { *port };
         let is_plain = domain.is_plain() && target.is_plain() && host.is_plain();
         let old = format!("{owner}. IN SRV {priority} {weight} {port} {target}.");
@@ -74,7 +77,7 @@ pub fn corrected(resolved: &Resolved, code: DnsCode) -> Vec<Creation> {
         is_plain.then(|| Creation {
             purpose,
             nsupdate: format!(
-                "zone {domain}\nupdate delete {old}\nupdate add {owner}. {TTL} IN SRV {priority} \
+                "update delete {old}\nupdate add {owner}. {TTL} IN SRV {priority} \
                  {weight} {wanted} {host}.\nsend\n"
             ),
             ..srv(owner, domain, numbers, host)

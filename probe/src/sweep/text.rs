@@ -30,11 +30,13 @@ pub fn summary(swept: &Swept, summary: &Summary, style: Style) -> String {
 fn opening(text: &mut String, swept: &Swept, summary: &Summary, style: Style) {
     let done = summary.finished.saturating_sub(swept.resumed);
     let rate = done as f64 / swept.elapsed.as_secs_f64().max(1e-6);
-    let how = format!(
-        "in {} ({rate:.0} rows per second, at most {} at a time)",
-        judge::duration(swept.elapsed),
-        swept.at_once
-    );
+    let elapsed = judge::duration(swept.elapsed);
+    let how = match done {
+        0 => format!("in {elapsed}"),
+        _ => {
+            format!("in {elapsed} ({rate:.0} rows per second, at most {} at a time)", swept.at_once)
+        }
+    };
     let rows = count(summary.rows, "row");
     let line = match summary.missing {
         0 => format!("{rows}, all finished {how}"),

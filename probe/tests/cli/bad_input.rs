@@ -22,6 +22,8 @@ fn targets_that_cannot_be_are_named_with_the_rule_they_break() {
         ("kms1:0", "port outside 1..65535: `0`"),
         ("kms1:65536", "`65536`"),
         ("kms1:http", "`http`"),
+        ("kms1:", "no port after the `:`"),
+        (".", "the name is empty"),
         ("192.0.2.256", "not an IPv4 address"),
         ("[::1", "not an IPv6 address"),
         ("fe80::1%nosuchif0", "no such interface"),
@@ -92,4 +94,7 @@ fn unknown_flags_commands_and_shells_are_refused() {
     assert_refused(&["explain", "0xZZ"], &["not a hexadecimal number"]);
     assert_refused(&["explain", "what is this?"], &["neither a code nor a name"]);
     assert_refused(&["discover", "a..b"], &["label is empty"]);
+    for address in ["192.0.2.1", "2001:db8::1", "[2001:db8::1]:1688"] {
+        assert_refused(&["discover", address], &["an address has no SRV records"]);
+    }
 }

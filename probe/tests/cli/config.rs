@@ -53,6 +53,40 @@ impl World {
     }
 }
 
+/// As under `sudo -u` or a service manager that leaves `HOME` as it was.
+#[test]
+fn a_default_file_of_another_user_is_passed_over_and_a_named_one_is_an_error() {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::process::CommandExt as _;
+    let world = World::new("[check]\ntimeout = \"1s\"\n");
+    let (file, folder) = (world.file(), world.folder.path());
+    fs::set_permissions(&file, fs::Permissions::from_mode(0)).unwrap();
+    // Root reads everything, whatever the mode says, so it becomes somebody else, who may not be
+    // allowed into the build's folder.
+    let is_root = fs::read(&file).is_ok();
+    let program = folder.join("kms-probe-of-all");
+    fs::copy(env!("CARGO_BIN_EXE_kms-probe"), &program).unwrap();
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(&program);
+        command.args(arguments).env_clear().env("XDG_CONFIG_HOME", folder);
+        if is_root {
+            command.uid(NOBODY);
+        }
+        command.output().unwrap()
+    };
+    let output = run(&["explain", "1722"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let warning = "warning: this user may not read the configuration file";
+    assert!(stderr(&output).starts_with(warning), "{}", stderr(&output));
+    assert!(stdout(&run(&["config", "path"])).contains(" denied "));
+    let named = run(&["explain", "1722", "--config", file.to_str().unwrap()]);
+    assert_eq!(code(&named), 2);
+    assert!(stderr(&named).contains("(--config): Permission denied"), "{}", stderr(&named));
+}
+
+const NOBODY: u32 = 65_534;
+
 #[test]
 fn each_layer_goes_over_the_one_below_and_show_says_which_won() {
     let world = World::new("[all]\ntimeout = \"1s\"\n[check]\ndepth = \"tcp\"\n");

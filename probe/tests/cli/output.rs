@@ -39,6 +39,20 @@ fn escape_sequences_of_a_peer_are_shown_and_never_sent() {
 }
 
 #[test]
+fn a_full_disk_behind_standard_output_is_named_and_is_a_failure() {
+    for arguments in [&["explain", "1722"][..], &["--help"], &["check", "127.0.0.1:1"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_kms-probe"));
+        command.args(arguments).env("KMS_PROBE_CONFIG", "").stdout(full);
+        let output = command.output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}");
+        let start = "error: cannot write to standard output: No space left on device";
+        assert!(errors.starts_with(start), "{arguments:?}: {errors}");
+    }
+}
+
+#[test]
 fn colour_is_used_only_where_it_is_asked_for() {
     let asked = Asked::parse("127.0.0.1:1", false).unwrap();
     let report = check::run(&[asked], &options(Stage::Tcp)).unwrap();

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use kms_probe::discover::{self, Discovery};
+use kms_probe::discover::{self, Discovery, records};
 use kms_probe::stage::resolve::DnsCode;
 
 use crate::skip::{self, Need};
@@ -123,6 +123,28 @@ async fn the_nsupdate_script_and_the_zone_line_create_the_record_in_bind() {
     update(&server, &format!("update add {}\nsend\n", by_line.zone_line));
     let created = discover(server.address, "line.corp.test").await;
     assert_eq!(created.domains[0].resolved.code, DnsCode::TargetUnresolved);
+}
+
+/// In a domain that is no zone of its own, whose records do not tell the zone.
+#[tokio::test]
+async fn the_nsupdate_script_replaces_a_record_below_the_top_of_a_zone() {
+    let test = "the_nsupdate_script_replaces_a_record_below_the_top_of_a_zone";
+    if !skip::require(test, &[Need::Tool("named"), Need::Tool("nsupdate")]) {
+        return;
+    }
+    let zones = "zone \"corp.test\" { type primary; file \"corp.zone\"; \
+                 allow-update { 127.0.0.1; }; };";
+    let server = daemon::bind("recursion no;", zones, "_vlmcs._tcp.corp.test").await;
+    let records = "update add _vlmcs._tcp.eu.corp.test. 60 IN SRV 0 0 0 kms.eu.corp.test.\n\
+                   update add kms.eu.corp.test. 60 IN A 192.0.2.10\nsend\n";
+    update(&server, records);
+    let wrong = &discover(server.address, "eu.corp.test").await.domains[0];
+    let corrections = records::corrected(&wrong.resolved, DnsCode::PortZero);
+    update(&server, &corrections[0].nsupdate);
+    let right = &discover(server.address, "eu.corp.test").await.domains[0];
+    assert_eq!(right.resolved.code, DnsCode::Ok);
+    assert_eq!(right.resolved.endpoints.len(), 1);
+    assert_eq!(right.resolved.endpoints[0].port, 1688);
 }
 
 #[tokio::test]

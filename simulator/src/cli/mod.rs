@@ -94,9 +94,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Dns(command) => dns::run(&command),
         Command::Faults(command) => faults::run(&command),
         Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "kms-sim", &mut script);
-            output::print(&script)
+            output::print(&crate::completion::script(shell, &mut Cli::command()))
         }
         Command::Man { command } => output::print(&manual(command.as_deref())?),
     }?;

@@ -178,6 +178,12 @@ fn route_hint(endpoint: &Endpoint, kind: ErrorKind) -> String {
         (IpAddr::V6(v6), ErrorKind::InvalidInput) if v6.is_unicast_link_local() => {
             format!("a link-local address needs its interface, as in `{address}%eth0`")
         }
+        // A route from elsewhere, or another IP version, is no help to a link-local address.
+        (IpAddr::V6(v6), _) if v6.is_unicast_link_local() => {
+            "look whether the interface of this link-local address is up and has a link-local address \
+             of its own (`ip -6 address show scope link`)"
+                .to_owned()
+        }
         (IpAddr::V6(_), ErrorKind::NoAddressFamily) => {
             "IPv6 is switched off here, so enable it or check over IPv4 with -4".to_owned()
         }

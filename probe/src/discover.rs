@@ -14,6 +14,7 @@ use crate::dns::message::Service;
 use crate::dns::name::{DomainName, NameError};
 use crate::dns::srv;
 use crate::stage::resolve::{self, DnsCode, Resolved};
+use crate::verdict::{Severity, table};
 use records::Creation;
 
 /// What to discover.
@@ -61,6 +62,28 @@ impl Discovery {
     #[must_use]
     pub fn chosen(&self) -> Option<&Domain> {
         self.domains.iter().find(|domain| domain.resolved.code == DnsCode::Ok)
+    }
+
+    /// The worst severity, findings included: of every domain that was named, or of the suffix where
+    /// a client ends, for the suffixes before it are only tried on the way.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        let chosen = self.chosen().filter(|_| self.from_search_list);
+        let domains = match chosen {
+            Some(chosen) => std::slice::from_ref(chosen),
+            None => self.domains.as_slice(),
+        };
+        domains.iter().map(Domain::severity).max().unwrap_or(Severity::Critical)
+    }
+}
+
+impl Domain {
+    fn severity(&self) -> Severity {
+        let of =
+            |code: DnsCode| table::find(code.code()).map_or(Severity::Critical, |row| row.severity);
+        // As in a check: beside an answer nothing is worse than a warning.
+        let beside = self.resolved.observations.iter().map(|it| of(it.code).min(Severity::Warning));
+        beside.max().unwrap_or(Severity::Ok).max(of(self.resolved.code))
     }
 }
 

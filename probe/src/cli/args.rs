@@ -171,12 +171,6 @@ pub(super) struct TimeoutArgs {
     /// Time for the KMS exchange
     #[arg(long, value_name = "DURATION", value_parser = values::duration, allow_hyphen_values = true)]
     pub(super) kms_timeout: Option<Duration>,
-    /// Time for each clock
-    #[arg(long, value_name = "DURATION", value_parser = values::duration, allow_hyphen_values = true)]
-    pub(super) clock_timeout: Option<Duration>,
-    /// Time for the TLS handshake
-    #[arg(long, value_name = "DURATION", value_parser = values::duration, allow_hyphen_values = true)]
-    pub(super) tls_timeout: Option<Duration>,
 }
 
 /// What to ask at depth kms.
@@ -215,7 +209,10 @@ pub(super) struct FormatArgs {
 #[command(after_help = "\
 Examples:
   kms-probe discover corp.example.com
-  kms-probe discover corp.example.com --resolver 192.0.2.53 --resolver 192.0.2.54")]
+  kms-probe discover corp.example.com --resolver 192.0.2.53 --resolver 192.0.2.54
+
+Exit codes: 0 every domain that was named, or one search suffix, leads to a host and nothing is wrong
+beside it, 1 otherwise, 2 usage or this program's own failure.")]
 pub(super) struct DiscoverArgs {
     /// Domains to look in; without one, the search suffixes of this machine
     #[arg(value_name = "DOMAIN", value_parser = values::domain)]

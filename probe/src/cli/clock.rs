@@ -1,8 +1,11 @@
 //! `check --clock`: whom to ask for the time.
 
+use std::time::Duration;
+
 use anyhow::bail;
 use clap::Args;
 
+use super::values;
 use crate::check::{ClockOptions, SNTP_PORT};
 use crate::stage::Stage;
 use crate::target::{Asked, Target};
@@ -15,6 +18,9 @@ pub(super) struct ClockArgs {
     /// `both` does both, `sntp://HOST[:PORT]` asks a time server; may be repeated
     #[arg(long = "clock", value_name = "HOW", value_parser = clock)]
     clocks: Vec<Clock>,
+    /// Time for each clock
+    #[arg(long, value_name = "DURATION", value_parser = values::duration, allow_hyphen_values = true)]
+    pub(super) clock_timeout: Option<Duration>,
 }
 
 /// One value of the flag.
@@ -83,7 +89,7 @@ mod tests {
 
     fn options(texts: &[&str], depth: Stage) -> anyhow::Result<ClockOptions> {
         let clocks = texts.iter().map(|text| clock(text).unwrap()).collect();
-        ClockArgs { clocks }.options(depth)
+        ClockArgs { clocks, clock_timeout: None }.options(depth)
     }
 
     #[test]

@@ -34,6 +34,7 @@ use crate::dns::system::SystemConfig;
 use crate::report::{self, Style, json};
 use crate::stage::{Stage, resolve};
 use crate::target::{Asked, Target};
+use crate::verdict::Severity;
 use crate::{discover, explain, lab};
 
 /// The command line, as clap describes it.
@@ -109,7 +110,11 @@ fn run_check(args: &CheckArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
     let options = check::Options {
         depth: args.depth.into(),
         resolvers: args.resolvers.resolvers.clone(),
-        timeouts: timeouts(&args.timeouts),
+        timeouts: Timeouts {
+            clock: args.clock.clock_timeout.unwrap_or(args.timeouts.timeout),
+            tls: args.tls.tls_timeout.unwrap_or(args.timeouts.timeout),
+            ..timeouts(&args.timeouts)
+        },
         family: args.origin.family()?,
         origin: args.origin.origin(),
         closed_port: args.beside.closed_port,
@@ -162,8 +167,7 @@ fn timeouts(args: &TimeoutArgs) -> Timeouts {
         bind: args.bind_timeout.unwrap_or(all.bind),
         rpc: args.rpc_timeout.unwrap_or(all.rpc),
         kms: args.kms_timeout.unwrap_or(all.kms),
-        clock: args.clock_timeout.unwrap_or(all.clock),
-        tls: args.tls_timeout.unwrap_or(all.tls),
+        ..all
     }
 }
 
@@ -213,7 +217,7 @@ fn run_discover(args: DiscoverArgs, out: &mut dyn Write) -> anyhow::Result<Outco
         Format::Json => write_json(&discovery, out)?,
         Format::Text => write_text(out, &discover::text(&discovery))?,
     }
-    Ok(Outcome::of(discovery.chosen().is_some()))
+    Ok(Outcome::of(discovery.severity() < Severity::Warning))
 }
 
 fn run_explain(args: &ExplainArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {

@@ -2,12 +2,14 @@
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
+use super::values;
 use crate::check::TlsOptions;
 use crate::stage::tls::Trust;
 use crate::target::{Asked, Target};
@@ -28,6 +30,9 @@ pub(super) struct TlsArgs {
     /// inspects TLS; may be repeated
     #[arg(long = "tls-ca", value_name = "FILE")]
     roots: Vec<PathBuf>,
+    /// Time for the TLS handshake
+    #[arg(long, value_name = "DURATION", value_parser = values::duration, allow_hyphen_values = true)]
+    pub(super) tls_timeout: Option<Duration>,
 }
 
 /// Endpoints with a name.
@@ -117,7 +122,7 @@ mod tests {
 
     fn args(endpoints: &[&str], preset: Option<Preset>, roots: Vec<PathBuf>) -> TlsArgs {
         let endpoints = endpoints.iter().map(|text| endpoint(text).unwrap()).collect();
-        TlsArgs { endpoints, preset, roots }
+        TlsArgs { endpoints, preset, roots, tls_timeout: None }
     }
 
     #[test]

@@ -182,8 +182,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let absent = folder.path().join("none.toml");
         let program = Command::new("p");
-        let ask =
-            |path: &Path, reason| load(&[Candidate { path: path.to_owned(), reason }], &program, &mut |_| {});
+        let ask = |path: &Path, reason| {
+            load(&[Candidate { path: path.to_owned(), reason }], &program, &mut |_| {})
+        };
         assert_eq!(ask(&absent, Reason::User).unwrap(), []);
         let error = format!("{:#}", ask(&absent, Reason::Flag).unwrap_err());
         assert!(error.contains("none.toml` (--config): No such file"), "{error}");

@@ -49,7 +49,11 @@ fn heading(entry: &Entry) -> String {
         _ => entry.host.clone().unwrap_or_default(),
     };
     let mut target = escape(&entry.target).into_owned();
-    if !place.is_empty() && place != target {
+    // An address that was given without its port is not two places.
+    let is_address = entry.address.is_some_and(|address| address.to_string() == entry.target);
+    if is_address {
+        target = place;
+    } else if !place.is_empty() && place != target {
         target = format!("{target} -> {place}");
     }
     if entry.failure.is_some() {

@@ -93,10 +93,12 @@ impl Case<'_> {
                 values.set("payload_end", how);
                 return found(&table::PAYLOAD_STOPPED, values, None);
             }
-            if payload.outcome == PayloadOutcome::Answered {
-                values
-                    .set("payload_note", "but payload passes, for an RPC bind is answered".into());
-            }
+            let note = match payload.outcome {
+                PayloadOutcome::Answered => "but payload passes, for an RPC bind is answered",
+                PayloadOutcome::NotRpc => NOT_RPC,
+                _ => return found(&table::REACHED, values, None),
+            };
+            values.set("payload_note", note.to_owned());
         }
         found(&table::REACHED, values, None)
     }
@@ -305,6 +307,9 @@ fn circle(path: &PortPath) -> Option<(u8, Vec<IpAddr>)> {
 }
 
 const CIRCLE_DISTANCES_MIN: usize = 3;
+
+const NOT_RPC: &str = "and what answers an RPC bind does not speak RPC, so that something in between \
+                       may accept connections in the host's name (`kms-probe check` says what)";
 
 #[cfg(test)]
 mod tests;

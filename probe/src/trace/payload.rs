@@ -28,8 +28,10 @@ pub struct PayloadFacts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PayloadOutcome {
-    /// An answer, of whatever protocol.
+    /// An answer in RPC.
     Answered,
+    /// An answer in another protocol: whatever it is, it is no KMS host.
+    NotRpc,
     /// The end of the connection without a byte.
     Closed,
     /// A reset.
@@ -55,9 +57,8 @@ pub fn send(
         Some(BrokenHow::TimedOut) => PayloadOutcome::TimedOut,
         Some(BrokenHow::Reset) => PayloadOutcome::Reset,
         Some(BrokenHow::Closed) => PayloadOutcome::Closed,
-        Some(BrokenHow::NotRpc | BrokenHow::CallIdMismatch | BrokenHow::Malformed) | None => {
-            PayloadOutcome::Answered
-        }
+        Some(BrokenHow::NotRpc) => PayloadOutcome::NotRpc,
+        Some(BrokenHow::CallIdMismatch | BrokenHow::Malformed) | None => PayloadOutcome::Answered,
     };
     let elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
     Ok(Some(PayloadFacts { outcome, elapsed_us, timeout_ms: facts.timeout_ms }))
@@ -73,7 +74,7 @@ impl PayloadFacts {
                 Some(format!("got no answer within {timeout}"))
             }
             PayloadOutcome::Reset => Some("was answered with a reset".to_owned()),
-            PayloadOutcome::Answered | PayloadOutcome::Closed => None,
+            PayloadOutcome::Answered | PayloadOutcome::NotRpc | PayloadOutcome::Closed => None,
         }
     }
 }

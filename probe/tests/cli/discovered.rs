@@ -227,6 +227,18 @@ fn discover_shows_the_records_and_exits_1_without_any() {
         ["discover", "corp.test", "--resolver", &dns.address().to_string(), "--format", "json"];
     let discovery: Value = serde_json::from_slice(&run(&arguments).stdout).unwrap();
     assert_eq!(discovery["schema_version"], 1);
+    let other = dns_of_another_view();
+    let (first, second) = (dns.address().to_string(), other.address().to_string());
+    let ask = ["discover", "corp.test", "--resolver", &first, "--resolver", &second];
+    let split = run(&ask);
+    assert!(stdout(&split).contains("dns.split_view"), "{}", stdout(&split));
+    assert_eq!(code(&split), 1, "a warning, as for check");
+    let also_absent = ["discover", "corp.test", "none.corp.test", "--resolver", &first];
+    assert_eq!(code(&run(&also_absent)), 1, "each domain that is named must lead to a host");
     dns.set_zone(zone());
     assert_eq!(code(&run(&arguments)), 1);
+}
+
+fn dns_of_another_view() -> DnsServer {
+    dns(zone().host(record("kms2", 1688)).unwrap())
 }

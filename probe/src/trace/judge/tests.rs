@@ -477,6 +477,7 @@ fn a_payload_that_is_stopped_where_the_syn_passes_is_its_own_verdict() {
         (PayloadOutcome::Reset, "trace.payload_stopped", "was answered with a reset"),
         (PayloadOutcome::Closed, "trace.reached", "says nothing of payload filters, which"),
         (PayloadOutcome::Answered, "trace.reached", "an RPC bind is answered"),
+        (PayloadOutcome::NotRpc, "trace.reached", "does not speak RPC, so that something"),
     ] {
         facts.payload = Some(PayloadFacts { outcome, elapsed_us: 10, timeout_ms: 700 });
         shows(&conclude_facts(&facts), code, &["The SYN reaches", "from hop 3", part]);

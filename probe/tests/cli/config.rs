@@ -60,7 +60,7 @@ fn a_default_file_of_another_user_is_passed_over_and_a_named_one_is_an_error() {
     use std::os::unix::process::CommandExt as _;
     let world = World::new("[check]\ntimeout = \"1s\"\n");
     let (file, folder) = (world.file(), world.folder.path());
-    fs::set_permissions(&file, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o0)).unwrap();
     // Root reads everything, whatever the mode says, so it becomes somebody else, who may not be
     // allowed into the build's folder.
     let is_root = fs::read(&file).is_ok();

@@ -86,7 +86,28 @@ fn rules_of_flags_strike_by_number_and_are_logged() {
     drop(client);
     let log = sim.stop();
     assert!(log.contains("fault rule=\"second\" kind=\"hresult\" stage=\"response\""), "{log}");
+    assert!(
+        log.contains("result=\"0xC004F042\"") && log.contains("fault=\"second (hresult)\""),
+        "{log}"
+    );
     assert!(log.contains("faults=1"), "{log}");
+}
+
+#[test]
+fn the_journal_names_the_rule_with_its_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("journal.db");
+    let journal = journal.to_str().unwrap();
+    let rules = ["--fault", "count id=three count=3 stage=response"];
+    let outside = ["--fault", "delay id=slow stage=bind time=1ms"];
+    let sim = Sim::start(&[&["--journal", journal], &rules[..], &outside].concat());
+    assert_eq!(sim.bind().ask(&request(1)).count(), 3);
+    sim.stop();
+    let export = kms_sim().args(["journal", "export", journal, "--format", "jsonl"]).output();
+    let text = String::from_utf8(export.unwrap().stdout).unwrap();
+    let line = |text: &str, wanted: &str| text.lines().any(|line| line.contains(wanted));
+    assert!(line(&text, "three") && text.contains("\"count\":3"), "{text}");
+    assert!(!line(&text, "\"count\":1,"), "what was sent is what is kept: {text}");
 }
 
 #[test]

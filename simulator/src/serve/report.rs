@@ -34,6 +34,8 @@ pub(super) fn exchange(counters: &Counters, record: &Record, peer: SocketAddr, s
                 let result = record.sent.hresult.unwrap_or(Hresult::INVALID_DATA);
                 warn!(result = %Code(result), reason = %outcome, ndr, %peer, elapsed_us = elapsed_us(),
                     "foreign key: a real client or another lab");
+            } else if *outcome == Outcome::Withheld {
+                // The line of the fault has told of it, and nothing is known of the request.
             } else if enabled!(Level::INFO) {
                 let result =
                     record.sent.hresult.map_or("fault 0x000006F7".into(), |h| Code(h).to_string());
@@ -60,7 +62,7 @@ pub(super) fn exchange(counters: &Counters, record: &Record, peer: SocketAddr, s
         cmid = %request.cmid,
         count,
         n_policy = request.n_policy,
-        result = %Code(outcome.hresult().unwrap_or(Hresult::OK)),
+        result = %Told(record.sent.hresult),
         reason,
         fault,
         client_time = %request.client_time,
@@ -124,6 +126,18 @@ fn product_name(request: &Request) -> &'static str {
     let by_edition = PRODUCTS.iter().find(|product| product.sku_id == request.sku_id);
     let by_count = || PRODUCTS.iter().find(|product| product.kms_id == request.kms_id);
     by_edition.or_else(by_count).map_or("unknown", |product| product.name)
+}
+
+/// The HRESULT that was sent, a fault's hand in it included.
+struct Told(Option<Hresult>);
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(hresult) => Code(hresult).fmt(f),
+            None => f.write_str("none"),
+        }
+    }
 }
 
 /// An HRESULT as eight digits, without its name.

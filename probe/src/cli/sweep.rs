@@ -11,8 +11,9 @@ use clap::{Args, ValueEnum};
 
 use super::args::{Depth, FailOn, KmsArgs, ResolverArgs};
 use super::emit::Destination;
+use super::origin::OriginArgs;
 use super::{Outcome, kms_options, values, write_text};
-use crate::check::{self, Family, Timeouts};
+use crate::check::{self, Timeouts};
 use crate::report::{self, Style};
 use crate::sweep::input::{self, Defaults, Row};
 use crate::sweep::progress::Meter;
@@ -66,12 +67,8 @@ pub(super) struct SweepArgs {
     /// Journal of finished rows, to continue after an interruption; it is made where it is missing
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
-    /// Use IPv4 only
-    #[arg(short = '4', long, conflicts_with = "ipv6")]
-    ipv4: bool,
-    /// Use IPv6 only
-    #[arg(short = '6', long)]
-    ipv6: bool,
+    #[command(flatten)]
+    origin: OriginArgs,
     #[command(flatten)]
     resolvers: ResolverArgs,
     /// Time that each stage of a target may take: `500ms`, `4s`, `1m`
@@ -109,7 +106,7 @@ enum Format {
 
 /// Runs `sweep`.
 pub(super) fn run(args: &SweepArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
-    let options = options(args);
+    let options = options(args)?;
     let rows: Arc<[Row]> = read(args, &options.check)?.into();
     // A report that cannot be written is noticed before the work, not after it.
     let destination = Destination::open("--output", args.output.as_deref(), &mut *out)?;
@@ -146,24 +143,21 @@ fn write(
     }
 }
 
-fn options(args: &SweepArgs) -> sweep::Options {
-    sweep::Options {
+fn options(args: &SweepArgs) -> anyhow::Result<sweep::Options> {
+    Ok(sweep::Options {
         check: check::Options {
             depth: args.depth.into(),
             resolvers: args.resolvers.resolvers.clone(),
             timeouts: Timeouts::all(args.timeout),
-            family: match (args.ipv4, args.ipv6) {
-                (true, _) => Some(Family::V4),
-                (_, true) => Some(Family::V6),
-                (false, false) => None,
-            },
+            family: args.origin.family()?,
+            origin: args.origin.origin(),
             kms: kms_options(&args.kms),
             ..check::Options::default()
         },
         at_once: args.concurrency.map(usize::from),
         total_timeout: args.total_timeout,
         resume: args.resume.clone(),
-    }
+    })
 }
 
 fn read(args: &SweepArgs, options: &check::Options) -> anyhow::Result<Vec<Row>> {

@@ -55,12 +55,17 @@ impl Binding {
 fn shown(options: &check::Options) -> BTreeMap<String, String> {
     let kms = &options.kms;
     let resolvers: Vec<_> = options.resolvers.iter().map(ToString::to_string).collect();
+    let origin = &options.origin;
+    let source = origin.source.map(|source| source.to_string()).unwrap_or_default();
+    let interface = origin.interface.map(|name| name.as_str().to_owned()).unwrap_or_default();
     let family = options.family.map_or("any", check::Family::name);
     let times = &options.timeouts;
     let of = |name: &str, value: String| (name.to_owned(), value);
     BTreeMap::from([
         of("--resolver", resolvers.join(" ")),
         of("-4 or -6", family.to_owned()),
+        of("--source", source),
+        of("--interface", interface),
         of("--dns-timeout", format!("{:?}", times.dns)),
         of("--tcp-timeout", format!("{:?}", times.tcp)),
         of("--bind-timeout", format!("{:?}", times.bind)),

@@ -91,6 +91,7 @@ impl Names {
         let own = if row.resolvers.is_empty() { &self.options.resolvers } else { &row.resolvers };
         let dns = resolve::Options {
             ask_system: self.options.ask_system,
+            origin: self.options.origin,
             ..resolve::Options::new(self.system.clone(), own, self.options.timeouts.dns)
         };
         let (target, at_once) = (row.asked.target.clone(), Arc::clone(&self.at_once));

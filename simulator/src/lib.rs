@@ -6,6 +6,7 @@ pub mod client;
 pub mod completion;
 pub mod dns;
 pub mod fault;
+pub mod fleet;
 pub mod journal;
 pub mod log;
 pub mod model;

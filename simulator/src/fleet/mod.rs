@@ -1,0 +1,16 @@
+//! Fleets: many clients and their hosts over months, in virtual time or on the wire.
+//!
+//! ```text
+//! TOML ── scenario (what there is, what happens, what is expected)
+//!           └─ population: every client of every group, from the seed
+//!                └─ engine: event to event, over an Arm ── virtual: model hosts in this process
+//!                     │                                 └─ wire: `serve` and DNS on real sockets
+//!                     └─ Outcome: samples, hosts, traces ── expect (judges) ── report (shows)
+//! ```
+//!
+//! An [`outcome::Outcome`] is all that is left of a run. Samples are cumulative and belong to one site,
+//! so the outcomes of shards add up to that of the whole.
+
+pub mod arm;
+pub mod outcome;
+pub mod scenario;

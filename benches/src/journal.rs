@@ -167,6 +167,7 @@ fn insert(statement: &mut rusqlite::CachedStatement<'_>, number: i64) -> rusqlit
         "LAB-PC",
         no_text,
         no_text,
+        1,
     ])?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -20,6 +20,7 @@ use crate::journal::{
     ASKED_HOURS_MAX, AskedHour, Asker, Askers, Cursor, Exporter, Filter, Format, OutcomeKind,
     PAGE_ROWS_MAX, Reader, Stats,
 };
+use crate::model::HostName;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -190,6 +191,9 @@ struct Wanted {
     /// Before this time, written likewise.
     #[arg(long, value_name = "TIME", help_heading = "Rows")]
     to: Option<When>,
+    /// Of this host, where the journal is that of several.
+    #[arg(long, value_name = "NAME", help_heading = "Rows")]
+    host: Option<HostName>,
     /// Of this client: its address, or a part of its name.
     #[arg(long, value_name = "NAME|ADDR", help_heading = "Rows")]
     client: Option<String>,
@@ -231,18 +235,16 @@ pub(super) fn run(command: Command) -> anyhow::Result<()> {
 }
 
 fn query(arguments: QueryArguments) -> anyhow::Result<()> {
-    let filter = arguments.wanted.filter()?;
-    let reader = Reader::open(&arguments.file)?;
+    let (reader, filter) = arguments.wanted.open(&arguments.file)?;
     to_stdout(|out| {
-        let mut exporter = Exporter::new(out, arguments.format)?;
+        let mut exporter = exporter(&reader, out, arguments.format)?;
         write_newest(&reader, &filter, arguments.limit, &mut exporter)?;
         Ok(exporter.flush()?)
     })
 }
 
 fn export(arguments: ExportArguments) -> anyhow::Result<()> {
-    let filter = arguments.wanted.filter()?;
-    let reader = Reader::open(&arguments.file)?;
+    let (reader, filter) = arguments.wanted.open(&arguments.file)?;
     let Some(path) = arguments.output else {
         return to_stdout(|out| write_all(&reader, &filter, out, arguments.format));
     };
@@ -257,10 +259,9 @@ fn export(arguments: ExportArguments) -> anyhow::Result<()> {
 }
 
 fn tail(arguments: TailArguments) -> anyhow::Result<()> {
-    let filter = arguments.wanted.filter()?;
-    let reader = Reader::open(&arguments.file)?;
+    let (reader, filter) = arguments.wanted.open(&arguments.file)?;
     to_stdout(|out| {
-        let mut exporter = Exporter::new(out, arguments.format)?;
+        let mut exporter = exporter(&reader, out, arguments.format)?;
         let mut last = write_newest(&reader, &filter, arguments.lines, &mut exporter)?;
         exporter.flush()?;
         if !arguments.follow {
@@ -280,8 +281,8 @@ fn tail(arguments: TailArguments) -> anyhow::Result<()> {
 }
 
 fn stats(arguments: StatsArguments) -> anyhow::Result<()> {
-    let filter = arguments.wanted.filter()?;
-    let stats = Reader::open(&arguments.file)?.stats(&filter)?;
+    let (reader, filter) = arguments.wanted.open(&arguments.file)?;
+    let stats = reader.stats(&filter)?;
     match arguments.format {
         StatsFormat::Text => output::print(stats_text(&stats)?.as_bytes()),
         StatsFormat::Json => {
@@ -293,8 +294,8 @@ fn stats(arguments: StatsArguments) -> anyhow::Result<()> {
 }
 
 fn sinkhole(arguments: SinkholeArguments) -> anyhow::Result<()> {
-    let filter = arguments.wanted.filter()?;
-    let askers = Reader::open(&arguments.file)?.askers(&filter)?;
+    let (reader, filter) = arguments.wanted.open(&arguments.file)?;
+    let askers = reader.askers(&filter)?;
     match arguments.format {
         AskersFormat::Text => output::print(askers_text(&askers)?.as_bytes()),
         AskersFormat::Json => {
@@ -357,9 +358,14 @@ fn write_all(
     out: impl Write,
     format: Format,
 ) -> anyhow::Result<()> {
-    let mut exporter = Exporter::new(out, format)?;
+    let mut exporter = exporter(reader, out, format)?;
     write_after(reader, filter, 0, &mut exporter)?;
     Ok(exporter.flush()?)
+}
+
+/// Lines for people name the host where the file knows several.
+fn exporter<W: Write>(reader: &Reader, out: W, format: Format) -> anyhow::Result<Exporter<W>> {
+    Ok(Exporter::new(out, format)?.naming_hosts(reader.hosts()?.len() > 1))
 }
 
 /// A reader that has gone away is not an error.
@@ -454,6 +460,19 @@ fn askers_csv(askers: &Askers) -> Result<String, std::fmt::Error> {
 }
 
 impl Wanted {
+    /// The journal, and the rows of it that are meant.
+    fn open(self, file: &Path) -> anyhow::Result<(Reader, Filter)> {
+        let filter = self.filter()?;
+        let reader = Reader::open(file)?;
+        if let Some(host) = &filter.host {
+            let known = reader.hosts()?;
+            if !known.iter().any(|name| name == host.as_str()) {
+                bail!("--host: no host `{host}` in this journal, but `{}`", known.join("`, `"));
+            }
+        }
+        Ok((reader, filter))
+    }
+
     fn filter(self) -> anyhow::Result<Filter> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let (from_us, to_us) = (self.from.map(|at| at.us(now)), self.to.map(|at| at.us(now)));
@@ -465,6 +484,7 @@ impl Wanted {
         Ok(Filter {
             from_us,
             to_us,
+            host: self.host,
             client: self.client,
             cmid: self.cmid,
             product: self.product,

@@ -5,6 +5,8 @@ use std::path::Path;
 use rusqlite::ErrorCode;
 use thiserror::Error;
 
+use super::store::FILE_HOSTS_MAX;
+
 /// Why a journal could not be opened, read or written.
 #[derive(Debug, Error)]
 #[error("journal `{path}`: {problem}")]
@@ -40,6 +42,11 @@ pub(super) enum Problem {
     Newer { found: i64, known: i64 },
     #[error("in use by another kms-sim: two hosts cannot share a journal")]
     InUse,
+    #[error(
+        "has the rows of {FILE_HOSTS_MAX} hosts, and cannot take those of another: use a host's \
+         earlier name, or another file"
+    )]
+    TooManyHosts,
     #[error("damaged ({0}): keep it, and restore a backup or start with another file")]
     Damaged(String),
     #[error("the disk is full ({0}): free space, or point --journal at another disk")]

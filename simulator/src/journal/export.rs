@@ -9,6 +9,7 @@ use kms_protocol::filetime::FileTime;
 use serde::Serialize;
 
 use super::row::{Row, Subject};
+use crate::model::HostName;
 
 /// Forms of rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -29,6 +30,7 @@ pub enum Format {
 /// Writes rows in one form.
 pub struct Exporter<W: Write> {
     out: Form<W>,
+    names_hosts: bool,
 }
 
 enum Form<W: Write> {
@@ -70,6 +72,7 @@ pub struct FlatRow {
     pub(crate) fault_rule: Option<String>,
     pub(crate) fault_kind: Option<String>,
     pub(crate) detail: Option<String>,
+    pub(crate) host: HostName,
 }
 
 impl<W: Write> Exporter<W> {
@@ -84,7 +87,13 @@ impl<W: Write> Exporter<W> {
             Format::Csv => Form::Csv(Box::new(Sheet::new(out, COLUMNS)?)),
             Format::Event12290 => Form::Event12290(out),
         };
-        Ok(Self { out })
+        Ok(Self { out, names_hosts: false })
+    }
+
+    /// Lets lines for people name the host of each row, where there are several.
+    #[must_use]
+    pub fn naming_hosts(self, names_hosts: bool) -> Self {
+        Self { names_hosts, ..self }
     }
 
     /// One row.
@@ -93,7 +102,13 @@ impl<W: Write> Exporter<W> {
     /// What the output returns.
     pub fn row(&mut self, row: &Row) -> io::Result<()> {
         match &mut self.out {
-            Form::Text(out) => writeln!(out, "{}", Text(row)),
+            Form::Text(out) => {
+                write!(out, "{}", Text(row))?;
+                if self.names_hosts {
+                    write!(out, "  host {}", row.host)?;
+                }
+                writeln!(out)
+            }
             Form::Jsonl(out) => {
                 writeln!(out, "{}", plain_json(&serde_json::to_string(&FlatRow::from(row))?))
             }
@@ -189,6 +204,7 @@ impl FlatRow {
             fault_rule: None,
             fault_kind: None,
             detail: None,
+            host: row.host.clone(),
         }
     }
 
@@ -319,7 +335,7 @@ fn host_time(time: FileTime) -> String {
 }
 
 /// The headings of the table, which are the keys of a JSON line.
-pub const COLUMNS: [&str; 29] = [
+pub const COLUMNS: [&str; 30] = [
     "number",
     "kind",
     "time",
@@ -349,4 +365,5 @@ pub const COLUMNS: [&str; 29] = [
     "fault_rule",
     "fault_kind",
     "detail",
+    "host",
 ];

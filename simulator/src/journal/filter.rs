@@ -7,15 +7,18 @@ use kms_protocol::kms::product::{PRODUCTS, Product};
 use rusqlite::types::Value;
 
 use super::row::OutcomeKind;
+use crate::model::HostName;
 
-/// What rows must be like; what is `None` is not looked at. Events have a time and perhaps an
-/// address: with any other condition, or with `requests_only`, they are left out.
+/// What rows must be like; what is `None` is not looked at. Events have a time, a host and
+/// perhaps an address: with any other condition, or with `requests_only`, they are left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// The earliest real time, in microseconds since 1970.
     pub from_us: Option<i64>,
     /// The first real time that is too late.
     pub to_us: Option<i64>,
+    /// The host that it happened to.
+    pub host: Option<HostName>,
     /// The client: an address, or else a part of its name in any case.
     pub client: Option<String>,
     /// Client machine id.
@@ -40,7 +43,7 @@ pub(super) struct Condition {
 impl Filter {
     /// What the table of requests is asked.
     pub(super) fn of_requests(&self) -> Condition {
-        let mut condition = self.of_time();
+        let mut condition = self.of_time_and_host();
         match self.client.as_deref().map(|client| (client, client.parse::<IpAddr>())) {
             Some((_, Ok(address))) => condition.add_peer(address),
             Some((name, Err(_))) => {
@@ -74,20 +77,24 @@ impl Filter {
         if of_requests_alone {
             return None;
         }
-        let mut condition = self.of_time();
+        let mut condition = self.of_time_and_host();
         if let Some(address) = address {
             condition.add_peer(address);
         }
         Some(condition)
     }
 
-    fn of_time(&self) -> Condition {
+    fn of_time_and_host(&self) -> Condition {
         let mut condition = Condition { sql: "1".to_owned(), values: Vec::new() };
         if let Some(from_us) = self.from_us {
             condition.add("real_time_us >= ?", from_us.into());
         }
         if let Some(to_us) = self.to_us {
             condition.add("real_time_us < ?", to_us.into());
+        }
+        if let Some(host) = &self.host {
+            let sql = "host = (SELECT id FROM host WHERE name = ?)";
+            condition.add(sql, host.as_str().to_owned().into());
         }
         condition
     }

@@ -259,6 +259,7 @@ const UPKEEP_INTERVAL: Duration = Duration::from_secs(60);
 mod tests {
     use super::*;
     use crate::journal::row::{Event, EventKind, Subject};
+    use crate::model::HostName;
     use kms_protocol::filetime::FileTime;
 
     #[test]
@@ -327,6 +328,7 @@ mod tests {
     fn fill(ticket: Ticket<'_>) {
         let subject = Subject::Event(Event::new(EventKind::ClockChanged, ""));
         let number = ticket.number();
-        ticket.fill(Row { number, real_time_us: 0, host_time: FileTime::default(), subject });
+        let (host, host_time) = (HostName::default(), FileTime::default());
+        ticket.fill(Row { number, real_time_us: 0, host_time, host, subject });
     }
 }

@@ -104,6 +104,17 @@ impl Reader {
         Ok(last.cast_unsigned())
     }
 
+    /// The hosts whose rows the file has, in the order in which they were first served.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn hosts(&self) -> Result<Vec<String>, JournalError> {
+        self.sql(|connection| {
+            let mut names = connection.prepare("SELECT name FROM host ORDER BY id")?;
+            names.query_map([], |row| row.get(0))?.collect()
+        })
+    }
+
     /// Changes whenever somebody else has written to the file.
     ///
     /// # Errors
@@ -237,6 +248,7 @@ fn request(row: &rusqlite::Row<'_>) -> rusqlite::Result<Result<Row, Bad>> {
     let reason: Option<String> = row.get(6)?;
     let (hresult, counted) = (row.get(7)?, row.get(11)?);
     let fault = fault(row, 24)?;
+    let Ok(host) = row.get::<_, String>(26)?.parse() else { return Ok(Err(bad("host"))) };
     let exchange = (|| {
         Ok(Exchange {
             peer: peer.parse::<SocketAddr>().map_err(|_| bad("peer"))?,
@@ -259,6 +271,7 @@ fn request(row: &rusqlite::Row<'_>) -> rusqlite::Result<Result<Row, Bad>> {
         number: number.cast_unsigned(),
         real_time_us,
         host_time,
+        host,
         subject: Subject::Request(Box::new(exchange)),
     }))
 }
@@ -300,11 +313,15 @@ fn event(row: &rusqlite::Row<'_>) -> rusqlite::Result<Result<Row, Bad>> {
     let Ok(peer) = peer.map(|peer| peer.parse()).transpose() else {
         return Ok(Err(Bad { number, column: "peer" }));
     };
+    let Ok(host) = row.get::<_, String>(8)?.parse() else {
+        return Ok(Err(Bad { number, column: "host" }));
+    };
     let event = Event { kind, peer, detail: row.get(5)?, fault: fault(row, 6)? };
     Ok(Ok(Row {
         number: number.cast_unsigned(),
         real_time_us: row.get(1)?,
         host_time: ticks(row.get(2)?),
+        host,
         subject: Subject::Event(event),
     }))
 }
@@ -331,10 +348,11 @@ fn machine_name(text: &str) -> Option<MachineName> {
 const REQUEST_COLUMNS: &str = "number, real_time_us, host_time, peer, ndr, outcome, reason, hresult, \
     count, activation_interval_minutes, renewal_interval_minutes, counted, version, vm_info, \
     license_status, expiration_minutes, app_id, sku_id, kms_id, cmid, cmid_previous, n_policy, \
-    client_time, machine_name, fault_rule, fault_kind FROM request";
+    client_time, machine_name, fault_rule, fault_kind, \
+    coalesce((SELECT name FROM host WHERE id = request.host), 'kms1') FROM request";
 
-const EVENT_COLUMNS: &str =
-    "number, real_time_us, host_time, kind, peer, detail, fault_rule, fault_kind FROM event";
+const EVENT_COLUMNS: &str = "number, real_time_us, host_time, kind, peer, detail, fault_rule, \
+    fault_kind, coalesce((SELECT name FROM host WHERE id = event.host), 'kms1') FROM event";
 
 /// Rows of one page, at most.
 pub const PAGE_ROWS_MAX: usize = 1000;

@@ -10,6 +10,7 @@ use tokio::sync::broadcast;
 use super::queue::{Leave, Ticket};
 use super::row::{Row, Subject, real_time_us};
 use super::writer::Journal;
+use crate::model::HostName;
 
 /// Takes in rows and hands them on. It costs nothing while nobody wants them.
 #[derive(Debug)]
@@ -69,12 +70,19 @@ impl Recorder {
     }
 
     /// Puts a row in its place and returns its number.
-    pub fn record(&self, place: Place<'_>, host_time: FileTime, subject: Subject) -> u64 {
+    pub fn record(
+        &self,
+        place: Place<'_>,
+        host: &HostName,
+        host_time: FileTime,
+        subject: Subject,
+    ) -> u64 {
         let number = match &place {
             Place::Journal(ticket) => ticket.number(),
             Place::Live(number) => *number,
         };
-        let row = Row { number, real_time_us: real_time_us(SystemTime::now()), host_time, subject };
+        let real_time_us = real_time_us(SystemTime::now());
+        let row = Row { number, real_time_us, host_time, host: host.clone(), subject };
         if self.watchers.load(Ordering::Relaxed) > 0 {
             // An error means that the last watcher has just gone.
             self.live.send(Arc::new(row.clone())).ok();
@@ -86,9 +94,14 @@ impl Recorder {
     }
 
     /// Records something that takes no place earlier than now.
-    pub fn record_now(&self, host_time: FileTime, subject: impl FnOnce() -> Subject) {
+    pub fn record_now(
+        &self,
+        host: &HostName,
+        host_time: FileTime,
+        subject: impl FnOnce() -> Subject,
+    ) {
         if let Some(place) = self.place() {
-            self.record(place, host_time, subject());
+            self.record(place, host, host_time, subject());
         }
     }
 

@@ -9,6 +9,8 @@ use kms_protocol::kms::Request;
 use kms_protocol::kms::product::{PRODUCTS, Product};
 use kms_protocol::ndr::Ndr;
 
+use crate::model::HostName;
+
 /// One row of a journal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
@@ -16,8 +18,10 @@ pub struct Row {
     pub number: u64,
     /// The machine's clock, in microseconds since 1970-01-01 UTC.
     pub real_time_us: i64,
-    /// The host's own clock.
+    /// The hosts' own clock.
     pub host_time: FileTime,
+    /// The host that it happened to; the first one where it concerns all of them.
+    pub host: HostName,
     /// What happened.
     pub subject: Subject,
 }

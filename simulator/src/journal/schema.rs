@@ -70,15 +70,25 @@ pub const MIGRATIONS: &[&str] = &[
     ALTER TABLE request ADD COLUMN fault_kind TEXT;
     ALTER TABLE event ADD COLUMN fault_rule TEXT;
     ALTER TABLE event ADD COLUMN fault_kind TEXT;",
+    // 3: which host; what there was belongs to the first one, whose name the host that opens the
+    // file writes down.
+    "CREATE TABLE host (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL
+    ) STRICT;
+    ALTER TABLE request ADD COLUMN host INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE event ADD COLUMN host INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE snapshot_cache ADD COLUMN host INTEGER NOT NULL DEFAULT 1;",
 ];
 
 /// Adds one request. The columns are those of the table, in its order.
 pub const INSERT_REQUEST: &str = "INSERT INTO request VALUES \
     (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, \
-     ?23, ?24, ?25, ?26)";
+     ?23, ?24, ?25, ?26, ?27)";
 
 /// Adds one event.
-pub(super) const INSERT_EVENT: &str = "INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+pub(super) const INSERT_EVENT: &str =
+    "INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 
 /// Brings a file from version `from` to `to`, all of it or nothing.
 ///

@@ -14,7 +14,7 @@ use super::config::Retention;
 use super::error::{JournalError, Problem, damaged};
 use super::row::{Event, Exchange, Row, Subject};
 use super::schema::{self, INSERT_EVENT, INSERT_REQUEST};
-use crate::model::{ClientCache, ClientTable};
+use crate::model::{ClientCache, ClientTable, HostName};
 
 /// An open journal. The file is locked against another host as long as this lives.
 #[derive(Debug)]
@@ -25,11 +25,20 @@ pub(super) struct Store {
     _lock: File,
 }
 
-/// What the file says about the host.
+/// What the file says about the hosts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Restored {
-    pub(super) clients: ClientTable,
+    /// All hosts of the file, also those that are not served now; smallest id first.
+    pub(super) hosts: Vec<HostTable>,
     pub(super) next_number: u64,
+}
+
+/// One host in the file, and its clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct HostTable {
+    pub(super) id: i64,
+    pub(super) name: HostName,
+    pub(super) clients: ClientTable,
 }
 
 impl Store {
@@ -64,30 +73,37 @@ impl Store {
         Ok(store)
     }
 
-    /// The host's table of clients as of the last row, and the number of the next row: the last
-    /// snapshot, and the requests since then applied to it.
+    /// Each host's table of clients as of the last row, and the number of the next row: the last
+    /// snapshot, and the requests since then applied to it. `served` are the hosts of now.
     ///
     /// # Errors
-    /// A file that cannot be read or makes no sense.
-    pub(super) fn restore(&self) -> Result<Restored, JournalError> {
+    /// A file that cannot be read or makes no sense, or that would have too many hosts.
+    pub(super) fn restore(&self, served: &[HostName]) -> Result<Restored, JournalError> {
+        let known = self.known_hosts()?;
+        let mut hosts = named(known, served);
+        if hosts.len() > FILE_HOSTS_MAX {
+            return Err(JournalError::new(&self.path, Problem::TooManyHosts));
+        }
         let snapshot: i64 = self.sql(|connection| {
             connection
                 .query_row("SELECT coalesce(max(number), 0) FROM snapshot", [], |row| row.get(0))
         })?;
-        let mut clients = self.snapshot_clients()?;
+        for (id, clients) in self.snapshot_clients()? {
+            self.table_of(&mut hosts, id)?.clients = clients;
+        }
         let recorded: Vec<Recorded> = self.sql(|connection| {
             connection
                 .prepare(
-                    "SELECT number, app_id, cmid, n_policy, host_time FROM request
+                    "SELECT number, app_id, cmid, n_policy, host_time, host FROM request
                      WHERE number > ?1 AND counted = 1 ORDER BY number",
                 )?
                 .query_map([snapshot], Recorded::read)?
                 .collect()
         })?;
-        for Recorded { number, app_id, cmid, n_policy, host_time } in recorded {
+        for Recorded { number, app_id, cmid, n_policy, host_time, host } in recorded {
             let app_id = self.guid(number, "app_id", &app_id)?;
             let cmid = self.guid(number, "cmid", &cmid)?;
-            clients.record(app_id, cmid, n_policy, host_time);
+            self.table_of(&mut hosts, host)?.clients.record(app_id, cmid, n_policy, host_time);
         }
         let last: i64 = self.sql(|connection| {
             connection.query_row(
@@ -98,18 +114,44 @@ impl Store {
             )
         })?;
         let last = u64::try_from(last).map_err(|_| damaged(&self.path, last, "bad number"))?;
-        Ok(Restored { clients, next_number: last + 1 })
+        Ok(Restored { hosts, next_number: last + 1 })
     }
 
-    fn snapshot_clients(&self) -> Result<ClientTable, JournalError> {
-        let caches: Vec<(i64, Vec<u8>, i64)> = self.sql(|connection| {
+    fn known_hosts(&self) -> Result<Vec<(i64, HostName)>, JournalError> {
+        let rows: Vec<(i64, String)> = self.sql(|connection| {
             connection
-                .prepare("SELECT position, app_id, capacity FROM snapshot_cache ORDER BY position")?
-                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+                .prepare("SELECT id, name FROM host ORDER BY id")?
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
                 .collect()
         })?;
-        let mut table = Vec::with_capacity(caches.len());
-        for (cache, app_id, capacity) in caches {
+        let parsed = rows.into_iter().map(|(id, name)| match name.parse() {
+            Ok(name) => Ok((id, name)),
+            Err(_) => Err(damaged(&self.path, id, "a host's name makes no sense")),
+        });
+        parsed.collect()
+    }
+
+    fn table_of<'a>(
+        &self,
+        hosts: &'a mut [HostTable],
+        id: i64,
+    ) -> Result<&'a mut HostTable, JournalError> {
+        let table = hosts.iter_mut().find(|table| table.id == id);
+        table.ok_or_else(|| damaged(&self.path, id, "a host without a name"))
+    }
+
+    fn snapshot_clients(&self) -> Result<Vec<(i64, ClientTable)>, JournalError> {
+        let caches: Vec<(i64, Vec<u8>, i64, i64)> = self.sql(|connection| {
+            connection
+                .prepare(
+                    "SELECT position, app_id, capacity, host FROM snapshot_cache
+                     ORDER BY host, position",
+                )?
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
+                .collect()
+        })?;
+        let mut of_hosts: Vec<(i64, Vec<(Guid, ClientCache)>)> = Vec::new();
+        for (cache, app_id, capacity, host) in caches {
             let app_id = self.guid(cache, "snapshot's app_id", &app_id)?;
             let entries: Vec<(Vec<u8>, i64)> = self.sql(|connection| {
                 connection
@@ -124,23 +166,29 @@ impl Store {
                 clients.push((self.guid(cache, "snapshot's cmid", &cmid)?, ticks(seen)));
             }
             let capacity = usize::try_from(capacity).unwrap_or(0);
-            table.push((app_id, ClientCache::restored(capacity, clients)));
+            let cache = (app_id, ClientCache::restored(capacity, clients));
+            match of_hosts.last_mut() {
+                Some((id, caches)) if *id == host => caches.push(cache),
+                _ => of_hosts.push((host, vec![cache])),
+            }
         }
-        Ok(ClientTable::from_caches(table))
+        let table = |(id, caches)| (id, ClientTable::from_caches(caches));
+        Ok(of_hosts.into_iter().map(table).collect())
     }
 
-    /// Writes `rows`, and the table as of the row before `snapshot`'s number where one is given, in
-    /// one transaction that is on the disk when this returns.
+    /// Writes `rows`, and the tables of `hosts` as of the row `snapshot` where one is given, in one
+    /// transaction that is on the disk when this returns.
     ///
     /// # Errors
     /// As SQLite says; nothing of it is then written.
     pub(super) fn write(
         &mut self,
         rows: &[Row],
-        snapshot: Option<(&ClientTable, u64)>,
+        hosts: &[HostTable],
+        snapshot: Option<u64>,
     ) -> Result<(), JournalError> {
         let path = &self.path;
-        write_all(&mut self.connection, rows, snapshot)
+        write_all(&mut self.connection, rows, hosts, snapshot)
             .map_err(|error| JournalError::of(path, &error))
     }
 
@@ -185,6 +233,7 @@ struct Recorded {
     cmid: Vec<u8>,
     n_policy: u32,
     host_time: FileTime,
+    host: i64,
 }
 
 impl Recorded {
@@ -195,6 +244,7 @@ impl Recorded {
             cmid: row.get(2)?,
             n_policy: row.get(3)?,
             host_time: ticks(row.get(4)?),
+            host: row.get(5)?,
         })
     }
 }
@@ -256,24 +306,43 @@ pub(super) fn check_kind(about: &Metadata) -> Result<(), Problem> {
     }
 }
 
+/// The hosts of a file and those that are served now, which get the next ids. Where either side
+/// has one host it is the same host, whatever it is called by now.
+fn named(mut known: Vec<(i64, HostName)>, served: &[HostName]) -> Vec<HostTable> {
+    if let ([(_, name)], [served]) = (known.as_mut_slice(), served) {
+        *name = served.clone();
+    }
+    for name in served {
+        if !known.iter().any(|(_, known)| known == name) {
+            let next = known.last().map_or(FIRST_HOST, |(id, _)| id + 1);
+            known.push((next, name.clone()));
+        }
+    }
+    let table = |(id, name)| HostTable { id, name, clients: ClientTable::default() };
+    known.into_iter().map(table).collect()
+}
+
 fn write_all(
     connection: &mut Connection,
     rows: &[Row],
-    snapshot: Option<(&ClientTable, u64)>,
+    hosts: &[HostTable],
+    snapshot: Option<u64>,
 ) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     {
         let mut request = transaction.prepare_cached(INSERT_REQUEST)?;
         let mut event = transaction.prepare_cached(INSERT_EVENT)?;
         for row in rows {
+            let host = hosts.iter().find(|host| host.name == row.host);
+            let host = host.map_or(FIRST_HOST, |host| host.id);
             match &row.subject {
-                Subject::Request(exchange) => insert_request(&mut request, row, exchange)?,
-                Subject::Event(happened) => insert_event(&mut event, row, happened)?,
+                Subject::Request(exchange) => insert_request(&mut request, row, host, exchange)?,
+                Subject::Event(happened) => insert_event(&mut event, row, host, happened)?,
             }
         }
     }
-    if let Some((clients, number)) = snapshot {
-        write_snapshot(&transaction, clients, number)?;
+    if let Some(number) = snapshot {
+        write_snapshot(&transaction, hosts, number)?;
     }
     transaction.commit()
 }
@@ -281,6 +350,7 @@ fn write_all(
 fn insert_request(
     statement: &mut rusqlite::CachedStatement<'_>,
     row: &Row,
+    host: i64,
     exchange: &Exchange,
 ) -> rusqlite::Result<()> {
     let request = exchange.request.as_ref();
@@ -313,6 +383,7 @@ fn insert_request(
         exchange.client(),
         fault.map(|fault| &fault.rule),
         fault.map(|fault| &fault.kind),
+        host,
     ])?;
     Ok(())
 }
@@ -320,6 +391,7 @@ fn insert_request(
 fn insert_event(
     statement: &mut rusqlite::CachedStatement<'_>,
     row: &Row,
+    host: i64,
     event: &Event,
 ) -> rusqlite::Result<()> {
     let fault = event.fault.as_ref();
@@ -332,26 +404,34 @@ fn insert_event(
         event.detail,
         fault.map(|fault| &fault.rule),
         fault.map(|fault| &fault.kind),
+        host,
     ])?;
     Ok(())
 }
 
-/// Replaces the snapshot: at most fifty clients of each application of the catalogue.
+/// Replaces the snapshot: of each host at most fifty clients of each application of the catalogue.
 fn write_snapshot(
     transaction: &Transaction<'_>,
-    clients: &ClientTable,
+    hosts: &[HostTable],
     up_to: u64,
 ) -> rusqlite::Result<()> {
     transaction.execute("DELETE FROM snapshot_client", [])?;
     transaction.execute("DELETE FROM snapshot_cache", [])?;
     transaction.execute("INSERT OR REPLACE INTO snapshot VALUES (1, ?1)", [number(up_to)])?;
+    let mut host_row = transaction.prepare_cached("INSERT OR REPLACE INTO host VALUES (?1, ?2)")?;
+    for host in hosts {
+        host_row.execute(params![host.id, host.name.as_str()])?;
+    }
     let mut cache_row =
-        transaction.prepare_cached("INSERT INTO snapshot_cache VALUES (?1, ?2, ?3)")?;
+        transaction.prepare_cached("INSERT INTO snapshot_cache VALUES (?1, ?2, ?3, ?4)")?;
     let mut client_row =
         transaction.prepare_cached("INSERT INTO snapshot_client VALUES (?1, ?2, ?3, ?4)")?;
-    for ((app_id, cache), cache_number) in clients.applications().zip(0i64..) {
+    let caches = hosts.iter().flat_map(|host| {
+        host.clients.applications().map(|(app_id, cache)| (host.id, app_id, cache))
+    });
+    for ((host, app_id, cache), cache_number) in caches.zip(0i64..) {
         let capacity = i64::try_from(cache.capacity()).unwrap_or(i64::MAX);
-        cache_row.execute(params![cache_number, app_id.as_bytes(), capacity])?;
+        cache_row.execute(params![cache_number, app_id.as_bytes(), capacity, host])?;
         for ((cmid, seen), position) in cache.entries().zip(0i64..) {
             client_row.execute(params![
                 cache_number,
@@ -418,6 +498,12 @@ pub(super) const fn ndr_text(ndr: Ndr) -> &'static str {
         Ndr::Ndr64 => "ndr64",
     }
 }
+
+/// The id of a file's first host, to which every row belongs that was written before there were more.
+const FIRST_HOST: i64 = 1;
+
+/// Hosts of one file, at most, those included that are not served any more.
+pub(super) const FILE_HOSTS_MAX: usize = 256;
 
 /// How long another program may hold the file's lock.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

@@ -16,8 +16,8 @@ use super::error::JournalError;
 use super::queue::{Condition, Leave, Queue, Ticket};
 use super::reader::Reader;
 use super::row::{Event, EventKind, Row, Subject, real_time_us};
-use super::store::{Restored, Store};
-use crate::model::ClientTable;
+use super::store::{HostTable, Restored, Store};
+use crate::model::{ClientTable, HostName};
 
 /// A journal that has been opened and restored from, before the host starts.
 #[derive(Debug)]
@@ -60,29 +60,38 @@ struct Tally {
 }
 
 impl OpenJournal {
-    /// Opens or makes the file of `config`, migrates it, and restores the table of clients.
+    /// Opens or makes the file of `config`, migrates it, and restores the tables of clients. The
+    /// first of `hosts` gets what the file has from before it knew of several.
     ///
     /// # Errors
     /// [`JournalError`]; a file that is no journal is left as it was.
-    pub fn open(config: JournalConfig) -> Result<Self, JournalError> {
+    pub fn open(config: JournalConfig, hosts: &[HostName]) -> Result<Self, JournalError> {
         let store = Store::open(&config.path)?;
-        let restored = store.restore()?;
+        let restored = store.restore(hosts)?;
         Ok(Self { config, store, restored })
     }
 
-    /// The clients that the host knew when the last row was written.
+    /// The clients that the host called `name` knew when the last row was written.
     #[must_use]
-    pub const fn clients(&self) -> &ClientTable {
-        &self.restored.clients
+    pub fn clients(&self, name: &HostName) -> ClientTable {
+        let table = self.restored.hosts.iter().find(|host| host.name == *name);
+        table.map_or_else(ClientTable::default, |host| host.clients.clone())
     }
 
-    /// Starts to write, beginning with `clients`, the table that the host starts with.
+    /// Starts to write, beginning with `tables`, which the hosts that were named to
+    /// [`OpenJournal::open`] start with.
     ///
     /// # Errors
     /// The file cannot be written, or there are no resources for a thread.
-    pub fn start(mut self, clients: ClientTable) -> anyhow::Result<Journal> {
+    pub fn start(mut self, tables: Vec<(HostName, ClientTable)>) -> anyhow::Result<Journal> {
         let next = self.restored.next_number;
-        self.store.write(&[], Some((&clients, next - 1)))?;
+        let mut hosts = self.restored.hosts;
+        for (name, clients) in tables {
+            hosts.iter_mut().filter(|host| host.name == name).for_each(|host| {
+                host.clients.clone_from(&clients);
+            });
+        }
+        self.store.write(&[], &hosts, Some(next - 1))?;
         let queue = Arc::new(Queue::new(self.config.durability, next));
         let tally = Arc::new(Tally::default());
         let writer = Writer {
@@ -90,7 +99,7 @@ impl OpenJournal {
             config: self.config.clone(),
             queue: Arc::clone(&queue),
             tally: Arc::clone(&tally),
-            clients,
+            hosts,
             next,
             pending: Vec::new(),
             since_snapshot: 0,
@@ -203,8 +212,8 @@ struct Writer {
     config: JournalConfig,
     queue: Arc<Queue>,
     tally: Arc<Tally>,
-    /// The host's table as of the row before `next`.
-    clients: ClientTable,
+    /// The hosts' tables as of the row before `next`.
+    hosts: Vec<HostTable>,
     next: u64,
     pending: Vec<(u64, Option<Row>)>,
     since_snapshot: usize,
@@ -215,7 +224,7 @@ struct Writer {
 struct Lost {
     rows: u64,
     /// Place of the first of them, which no row of the file has.
-    first: Option<(u64, i64, FileTime)>,
+    first: Option<(u64, i64, FileTime, HostName)>,
     last_failure: Instant,
 }
 
@@ -254,7 +263,7 @@ impl Writer {
         let rows: Vec<Row> = self.pending.drain(..ready).filter_map(|(_, row)| row).collect();
         self.next += ready as u64;
         for row in &rows {
-            apply(&mut self.clients, row);
+            apply(&mut self.hosts, row);
         }
         self.since_snapshot += rows.len();
         let snapshot_is_due =
@@ -277,8 +286,8 @@ impl Writer {
         }
         let own = rows.len();
         rows.extend(self.lost.as_ref().and_then(Lost::row));
-        let snapshot = with_snapshot.then_some((&self.clients, self.next - 1));
-        match self.store.write(&rows, snapshot) {
+        let snapshot = with_snapshot.then_some(self.next - 1);
+        match self.store.write(&rows, &self.hosts, snapshot) {
             Ok(()) => self.written(rows.len(), with_snapshot),
             Err(failure) => {
                 rows.truncate(own);
@@ -323,8 +332,8 @@ impl Writer {
         self.tally.lost.fetch_add(count, Ordering::Relaxed);
         let nothing = || Lost { rows: 0, first: None, last_failure: Instant::now() };
         let lost = self.lost.get_or_insert_with(nothing);
-        let place = rows.first().map(|row| (row.number, row.real_time_us, row.host_time));
-        lost.first = lost.first.or(place);
+        let place = |row: &Row| (row.number, row.real_time_us, row.host_time, row.host.clone());
+        lost.first = lost.first.take().or_else(|| rows.first().map(place));
         lost.rows += count;
     }
 
@@ -342,20 +351,21 @@ impl Writer {
 impl Lost {
     /// The row that stands for the lost ones, in the place of the first.
     fn row(&self) -> Option<Row> {
-        let (number, real_time_us, host_time) = self.first?;
+        let (number, real_time_us, host_time, host) = self.first.clone()?;
         let detail = format!("{} rows could not be written", self.rows);
         let subject = Subject::Event(Event::new(EventKind::RowsLost, detail));
-        Some(Row { number, real_time_us, host_time, subject })
+        Some(Row { number, real_time_us, host_time, host, subject })
     }
 }
 
 /// What a row does to the table of clients.
-fn apply(clients: &mut ClientTable, row: &Row) {
+fn apply(hosts: &mut [HostTable], row: &Row) {
     if let Subject::Request(exchange) = &row.subject
         && exchange.counted
         && let Some(request) = &exchange.request
+        && let Some(host) = hosts.iter_mut().find(|host| host.name == row.host)
     {
-        clients.record(request.app_id, request.cmid, request.n_policy, row.host_time);
+        host.clients.record(request.app_id, request.cmid, request.n_policy, row.host_time);
     }
 }
 

@@ -13,14 +13,19 @@ use kms_protocol::limits::{CONNECTION_BUFFER_MAX, OPEN_CALLS_MAX};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::clock::Clock;
-use crate::fault::FaultSet;
+use crate::fault::{Draw, FaultSet};
 use crate::journal::JournalConfig;
-use crate::model::HostPolicy;
+use crate::model::{HostName, HostPolicy};
 
-/// What a server is started with. `ServeConfig::default()` is a host on 127.0.0.1:1688 that
+/// What a server is started with. `ServeConfig::default()` is one host on 127.0.0.1:1688 that
 /// answers every product of the catalogue.
+///
+/// Every server has a first host, which most servers leave alone: `name`, `listen`, `sockets`,
+/// `policy`, `initial_counts`, `sinkhole` and `own_faults` are its own, and `further` has the others.
 #[derive(Clone, Debug)]
 pub struct ServeConfig {
+    /// What the first host is called.
+    pub name: HostName,
     /// Where to listen; port 0 takes a free port.
     pub listen: Vec<SocketAddr>,
     /// Sockets that listen already, as a service manager passes them: served beside `listen`, by
@@ -41,12 +46,37 @@ pub struct ServeConfig {
     /// Refuse every request, readable or not, as a host that is not activated does. Nobody is
     /// counted; who asks is logged and recorded.
     pub sinkhole: bool,
-    /// The fault rules. Several servers may share them.
+    /// The fault rules for every host. Several servers may share them.
     pub faults: Arc<FaultSet>,
-    /// Seeds the initialisation vectors and nonces of the answers.
+    /// The fault rules of the first host alone, which are asked before those for every host.
+    pub own_faults: Arc<FaultSet>,
+    /// Seeds the initialisation vectors and nonces of the answers: those of the first host as it
+    /// is, those of the others by [`host_seed`].
     pub seed: u64,
+    /// The hosts beside the first, at most [`HOSTS_MAX`] in all. They share its workers, lab key,
+    /// clock, journal, rules for every host and limits.
+    pub further: Vec<HostConfig>,
     /// What a server may use.
     pub limits: Limits,
+}
+
+/// One host of several. `HostConfig::new(name)` listens nowhere and answers every product.
+#[derive(Clone, Debug)]
+pub struct HostConfig {
+    /// What it is called; no two hosts of a server have one name.
+    pub name: HostName,
+    /// Where to listen; port 0 takes a free port.
+    pub listen: Vec<SocketAddr>,
+    /// Sockets that listen already, as for [`ServeConfig::sockets`].
+    pub sockets: Vec<Arc<TcpListener>>,
+    /// What the host decides by.
+    pub policy: HostPolicy,
+    /// Made-up clients that the host knows at the start, by application.
+    pub initial_counts: Vec<(Guid, u32)>,
+    /// Refuse every request, as for [`ServeConfig::sinkhole`].
+    pub sinkhole: bool,
+    /// Its own fault rules, which are asked before those for every host.
+    pub faults: Arc<FaultSet>,
 }
 
 /// The bounds of a server. Nothing limits the lifetime bytes of a connection.
@@ -72,9 +102,50 @@ pub struct Limits {
     pub drain_timeout: Duration,
 }
 
+impl HostConfig {
+    /// A host that listens nowhere yet.
+    #[must_use]
+    pub fn new(name: HostName) -> Self {
+        Self {
+            name,
+            listen: Vec::new(),
+            sockets: Vec::new(),
+            policy: HostPolicy::default(),
+            initial_counts: Vec::new(),
+            sinkhole: false,
+            faults: Arc::default(),
+        }
+    }
+}
+
+impl ServeConfig {
+    /// All hosts, the first one first.
+    #[must_use]
+    pub fn hosts(&self) -> Vec<HostConfig> {
+        let first = HostConfig {
+            name: self.name.clone(),
+            listen: self.listen.clone(),
+            sockets: self.sockets.clone(),
+            policy: self.policy,
+            initial_counts: self.initial_counts.clone(),
+            sinkhole: self.sinkhole,
+            faults: Arc::clone(&self.own_faults),
+        };
+        std::iter::once(first).chain(self.further.iter().cloned()).collect()
+    }
+}
+
+/// The seed of the random parts of the host `name`, from that of its server: neither the order nor
+/// the number of the hosts matters.
+#[must_use]
+pub fn host_seed(seed: u64, name: &HostName) -> u64 {
+    Draw::new(seed, name.as_str(), 0).next_u64()
+}
+
 impl Default for ServeConfig {
     fn default() -> Self {
         Self {
+            name: HostName::default(),
             listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT))],
             sockets: Vec::new(),
             workers: default_workers(),
@@ -85,7 +156,9 @@ impl Default for ServeConfig {
             journal: None,
             sinkhole: false,
             faults: Arc::default(),
+            own_faults: Arc::default(),
             seed: 0,
+            further: Vec::new(),
             limits: Limits::default(),
         }
     }
@@ -138,6 +211,10 @@ pub fn raise_descriptor_limit() {
         setrlimit(Resource::RLIMIT_NOFILE, hard, hard).ok();
     }
 }
+
+/// Hosts of one server, at most: what one DNS answer can name over TCP is far more, what a person
+/// overlooks is less.
+pub const HOSTS_MAX: usize = 64;
 
 /// Default bound of connections where descriptors are plentiful: about 200 MiB when all are idle.
 pub const CONNECTIONS_MAX_DEFAULT: usize = 65_536;

@@ -77,15 +77,15 @@ pub(super) fn strike_outside(worker: &Worker, stage: Stage, peer: SocketAddr) ->
 
 /// The row of a fault that is not part of a request's own row.
 fn record_applied(worker: &Worker, applied: &Applied, stage: Stage, peer: SocketAddr) {
-    let shared = &worker.shared;
-    shared.recorder.record_now(shared.clock.now(), || record::fault(applied, stage, peer));
+    worker.shared.record_now(|| record::fault(applied, stage, peer));
 }
 
 /// The rule that strikes an event, counted and logged.
 fn strike(worker: &Worker, stage: Stage, facts: &Facts<'_>) -> Option<Hit> {
-    let hit = worker.shared.faults.decide(stage, facts, worker.shared.clock.now())?;
+    let hit = worker.shared.faults.decide(stage, facts, worker.shared.common.clock.now())?;
     worker.counters.faults.increment();
     let Applied { rule, kind } = &hit.applied;
-    info!(%rule, %kind, %stage, client = %facts.client, number = hit.number, "fault");
+    let host = worker.shared.shown_name();
+    info!(%rule, %kind, %stage, client = %facts.client, number = hit.number, host, "fault");
     Some(hit)
 }

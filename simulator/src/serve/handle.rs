@@ -1,9 +1,11 @@
-//! A hold on a running server for those who look at it and change it: the admin API.
+//! A hold on one host of a running server for those who look at it and change it: the admin API, a
+//! fleet in the same process.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use kms_protocol::filetime::FileTime;
+use kms_protocol::guid::Guid;
 
 use super::clock::{Change, HostClock};
 use super::counters::Totals;
@@ -12,9 +14,9 @@ use super::service_times::Distribution;
 use super::worker::Worker;
 use crate::fault::FaultSet;
 use crate::journal::Recorder;
-use crate::model::{ClientTable, HostPolicy};
+use crate::model::{ClientTable, HostName, HostPolicy};
 
-/// A hold on a running server. It does not keep the server running.
+/// A hold on one host of a running server. It does not keep the server running.
 #[derive(Clone)]
 pub struct Handle {
     pub(super) shared: Arc<Shared>,
@@ -23,7 +25,14 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// The addresses that the server listens on.
+    /// What the host is called.
+    #[must_use]
+    pub fn name(&self) -> &HostName {
+        &self.shared.name
+    }
+
+    /// The addresses that the host listens on, sockets that it was given first, then in the order
+    /// of its configuration, with the ports that were taken for port 0.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
@@ -35,7 +44,7 @@ impl Handle {
         self.workers.len()
     }
 
-    /// What the server has seen so far.
+    /// What the host has seen so far.
     #[must_use]
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
@@ -51,25 +60,25 @@ impl Handle {
         times
     }
 
-    /// Connections open now.
+    /// Its connections that are open now.
     #[must_use]
     pub fn connections(&self) -> usize {
-        self.shared.admission.open()
+        self.workers.iter().map(|worker| worker.sessions()).sum()
     }
 
-    /// Connections that may be open at once.
+    /// Connections that may be open at once, those of all hosts together.
     #[must_use]
     pub fn connections_max(&self) -> usize {
-        self.shared.limits.connections.get()
+        self.shared.common.limits.connections.get()
     }
 
-    /// The seed of the server's random parts.
+    /// The seed that the server was started with.
     #[must_use]
     pub fn seed(&self) -> u64 {
-        self.shared.seed
+        self.shared.common.seed
     }
 
-    /// Whether the server refuses everybody and only records who asks.
+    /// Whether the host refuses everybody and only records who asks.
     #[must_use]
     pub fn is_sinkhole(&self) -> bool {
         self.shared.sinkhole
@@ -82,32 +91,47 @@ impl Handle {
         (host.clients().clone(), *host.policy())
     }
 
-    /// The rules of misbehaviour.
+    /// The count of `app_id` now, without recording anything.
     #[must_use]
-    pub fn faults(&self) -> &FaultSet {
-        &self.shared.faults
+    pub fn count(&self, app_id: Guid) -> u32 {
+        self.shared.host().count(app_id, self.clock().now())
     }
 
-    /// The host's clock.
+    /// The host's own fault rules, which are asked before those for every host.
     #[must_use]
-    pub fn clock(&self) -> &HostClock {
-        &self.shared.clock
+    pub fn faults(&self) -> &Arc<FaultSet> {
+        &self.shared.faults.own
     }
 
-    /// Changes the host's clock, which is recorded, and tells what it shows then.
+    /// The fault rules for every host.
+    #[must_use]
+    pub fn common_faults(&self) -> &Arc<FaultSet> {
+        &self.shared.faults.common
+    }
+
+    /// The clock, which is that of all hosts.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<HostClock> {
+        &self.shared.common.clock
+    }
+
+    /// Changes the clock of all hosts, which is recorded, and tells what it shows then.
     pub fn change_clock(&self, change: Change) -> FileTime {
         self.shared.change_clock(change)
     }
 
-    /// What records all that happens.
+    /// What records all that happens to all hosts.
     #[must_use]
     pub fn recorder(&self) -> &Recorder {
-        &self.shared.recorder
+        &self.shared.common.recorder
     }
 }
 
 impl std::fmt::Debug for Handle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Handle").field("addresses", &self.addresses).finish_non_exhaustive()
+        f.debug_struct("Handle")
+            .field("name", self.name())
+            .field("addresses", &self.addresses)
+            .finish_non_exhaustive()
     }
 }

@@ -12,11 +12,12 @@ use kms_protocol::server::{CloseReason, Refusal};
 use tracing::field::display;
 use tracing::{Level, debug, enabled, info, warn};
 
-use super::counters::Counters;
 use super::exchange::{Outcome, Record};
+use super::worker::Worker;
 
 /// One line per request; a foreign key warns.
-pub(super) fn exchange(counters: &Counters, record: &Record, peer: SocketAddr, started: Instant) {
+pub(super) fn exchange(worker: &Worker, record: &Record, peer: SocketAddr, started: Instant) {
+    let (counters, host) = (&worker.counters, worker.shared.shown_name());
     counters.requests.increment();
     let ndr = match record.ndr {
         Ndr::Ndr32 => "ndr32",
@@ -33,13 +34,14 @@ pub(super) fn exchange(counters: &Counters, record: &Record, peer: SocketAddr, s
                 counters.foreign_keys.increment();
                 let result = record.sent.hresult.unwrap_or(Hresult::INVALID_DATA);
                 warn!(result = %Code(result), reason = %outcome, ndr, %peer, elapsed_us = elapsed_us(),
-                    "foreign key: a real client or another lab");
+                    host, "foreign key: a real client or another lab");
             } else if *outcome == Outcome::Withheld {
                 // The line of the fault has told of it, and nothing is known of the request.
             } else if enabled!(Level::INFO) {
                 let result =
                     record.sent.hresult.map_or("fault 0x000006F7".into(), |h| Code(h).to_string());
-                info!(result, reason = %outcome, ndr, %peer, elapsed_us = elapsed_us(), "request not readable");
+                info!(result, reason = %outcome, ndr, %peer, elapsed_us = elapsed_us(), host,
+                    "request not readable");
             }
             return;
         }
@@ -72,36 +74,43 @@ pub(super) fn exchange(counters: &Counters, record: &Record, peer: SocketAddr, s
         ndr,
         %peer,
         elapsed_us = elapsed_us(),
+        host,
         "request"
     );
 }
 
 /// A PDU that the protocol machine refused.
-pub(super) fn refusal(counters: &Counters, refusal: Refusal, peer: SocketAddr) {
+pub(super) fn refusal(worker: &Worker, refusal: Refusal, peer: SocketAddr) {
+    let host = worker.shared.shown_name();
     match refusal {
-        Refusal::Bind(reason) => info!(%reason, %peer, "bind refused"),
+        Refusal::Bind(reason) => info!(%reason, %peer, host, "bind refused"),
         // A probe asks for an operation that does not exist: the connection goes on.
-        Refusal::Call { status, .. } => return info!(%status, %peer, "call refused"),
-        Refusal::Connection { status, .. } => info!(%status, %peer, "peer refused"),
+        Refusal::Call { status, .. } => return info!(%status, %peer, host, "call refused"),
+        Refusal::Connection { status, .. } => info!(%status, %peer, host, "peer refused"),
     }
-    counters.peers_refused.increment();
+    worker.counters.peers_refused.increment();
 }
 
 /// The end of a connection, as far as the protocol machine knows it.
-pub(super) fn close(counters: &Counters, reason: Option<CloseReason>, peer: SocketAddr) {
+pub(super) fn close(worker: &Worker, reason: Option<CloseReason>, peer: SocketAddr) {
+    let (counters, host) = (&worker.counters, worker.shared.shown_name());
     match reason {
         Some(CloseReason::RequestTimeout) => {
             counters.peers_refused.increment();
-            info!(%peer, "connection closed: a call took too long to arrive");
+            info!(%peer, host, "connection closed: a call took too long to arrive");
         }
         Some(CloseReason::Unframeable(malformed)) => {
             counters.peers_refused.increment();
-            info!(%peer, %malformed, "connection closed: not RPC");
+            info!(%peer, %malformed, host, "connection closed: not RPC");
         }
-        Some(CloseReason::Malformed(malformed)) => debug!(%peer, %malformed, "connection closed"),
-        Some(CloseReason::Violation(violation)) => debug!(%peer, %violation, "connection closed"),
-        Some(reason) => debug!(%peer, ?reason, "connection closed"),
-        None => debug!(%peer, "connection closed"),
+        Some(CloseReason::Malformed(malformed)) => {
+            debug!(%peer, %malformed, host, "connection closed")
+        }
+        Some(CloseReason::Violation(violation)) => {
+            debug!(%peer, %violation, host, "connection closed")
+        }
+        Some(reason) => debug!(%peer, ?reason, host, "connection closed"),
+        None => debug!(%peer, host, "connection closed"),
     }
 }
 
@@ -116,9 +125,9 @@ pub(super) fn not_recorded(peer: SocketAddr) {
 }
 
 /// A peer that does not read.
-pub(super) fn stuck(counters: &Counters, peer: SocketAddr) {
-    counters.peers_refused.increment();
-    info!(%peer, "connection closed: the peer takes no answer");
+pub(super) fn stuck(worker: &Worker, peer: SocketAddr) {
+    worker.counters.peers_refused.increment();
+    info!(%peer, host = worker.shared.shown_name(), "connection closed: the peer takes no answer");
 }
 
 /// The product that a request is for: its edition, or else what its counted id covers.

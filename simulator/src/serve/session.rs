@@ -156,7 +156,7 @@ impl Session {
                 continue;
             }
             if self.connection.wants_input() && self.may_read() {
-                if !self.worker.shared.recorder.has_room() {
+                if !self.worker.shared.common.recorder.has_room() {
                     self.worker.wait_for_journal(cx);
                     return Poll::Pending;
                 }
@@ -258,7 +258,7 @@ impl Session {
 
     /// Whether what is due to the peer may be sent.
     fn may_leave(&self) -> Leave {
-        let recorder = &self.worker.shared.recorder;
+        let recorder = &self.worker.shared.common.recorder;
         match self.unsettled {
             Some(number) => recorder.may_leave(number),
             None if recorder.is_stopped() => Leave::Never,
@@ -273,7 +273,7 @@ impl Session {
         if wanted == self.held_bytes || self.connection.is_closing() {
             return true;
         }
-        let granted = self.worker.shared.budget.resize(self.held_bytes, wanted);
+        let granted = self.worker.shared.common.budget.resize(self.held_bytes, wanted);
         if granted {
             self.held_bytes = wanted;
         }
@@ -319,7 +319,7 @@ impl Session {
     }
 
     fn write_deadline(&self, since: Instant) -> Instant {
-        since.saturating_add(self.worker.shared.limits.write_timeout)
+        since.saturating_add(self.worker.shared.common.limits.write_timeout)
     }
 
     /// Shuts this side and gives the peer time to read the last PDU: closing a socket that has
@@ -350,15 +350,14 @@ impl Session {
         match end {
             End::Closed => {
                 let reason = self.connection.close_reason();
-                report::close(&self.worker.counters, reason, self.peer);
+                report::close(&self.worker, reason, self.peer);
                 if let Some(subject) = record::close(reason, self.peer) {
-                    let shared = &self.worker.shared;
-                    shared.recorder.record_now(shared.clock.now(), || subject);
+                    self.worker.shared.record_now(|| subject);
                 }
             }
             End::NotRecorded => report::not_recorded(self.peer),
             End::Broken(error) => report::broken(error, self.peer),
-            End::WriteTimeout => report::stuck(&self.worker.counters, self.peer),
+            End::WriteTimeout => report::stuck(&self.worker, self.peer),
             End::Fault => {} // logged when it struck
         }
     }
@@ -435,14 +434,14 @@ fn answer_kms(
     let Scratch { rng, output, .. } = scratch;
     let (answer, mut record) = handle(&shared.keys, call, decide, disturbance, rng, output);
     record.faults = std::mem::take(&mut disturbance.struck);
-    report::exchange(&worker.counters, &record, peer, started);
-    let recorder = &shared.recorder;
+    report::exchange(worker, &record, peer, started);
+    let recorder = &shared.common.recorder;
     if recorder.is_wanted() {
         worker.counters.service_times.add(started.elapsed());
     }
-    let undecided = || recorder.place().map(|place| (place, shared.clock.now()));
+    let undecided = || recorder.place().map(|place| (place, shared.common.clock.now()));
     let row = decided.or_else(undecided).map(|(place, host_time)| {
-        recorder.record(place, host_time, record::exchange(&record, peer))
+        recorder.record(place, &shared.name, host_time, record::exchange(&record, peer))
     });
     (answer, row)
 }
@@ -477,9 +476,8 @@ fn answer_unknown(
 
 /// Counts, logs and records what was refused on behalf of the protocol.
 fn refused(worker: &Worker, refusal: Refusal, peer: SocketAddr) {
-    report::refusal(&worker.counters, refusal, peer);
-    let shared = &worker.shared;
-    shared.recorder.record_now(shared.clock.now(), || record::refusal(refusal, peer));
+    report::refusal(worker, refusal, peer);
+    worker.shared.record_now(|| record::refusal(refusal, peer));
 }
 
 /// Queues the answer, as `hit` spoils it.
@@ -546,7 +544,7 @@ fn answer_bind(
 impl Drop for Session {
     fn drop(&mut self) {
         let shared = &self.worker.shared;
-        shared.budget.resize(self.held_bytes, 0);
+        shared.common.budget.resize(self.held_bytes, 0);
         if self.connection.assoc_group_id() != 0 {
             shared.groups.leave(self.connection.assoc_group_id());
         }

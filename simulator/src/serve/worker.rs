@@ -1,4 +1,4 @@
-//! One thread of a server: its runtime, its listeners, its connections.
+//! One host in one thread of a server: its listeners, its connections.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -29,7 +29,7 @@ use super::session::Session;
 use crate::fault::{Action, Hit, Stage};
 use crate::journal::Journal;
 
-/// What the connections of one thread have in common.
+/// What the connections of one host in one thread have in common.
 pub(super) struct Worker {
     pub(super) shared: Arc<Shared>,
     pub(super) counters: Counters,
@@ -52,7 +52,7 @@ pub(super) struct Scratch {
 }
 
 impl Worker {
-    /// Worker number `number` of a server. Each draws from its own stream of the server's seed.
+    /// Worker number `number` of a host. Each draws from its own stream of the host's seed.
     pub(super) fn new(shared: Arc<Shared>, number: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(shared.seed);
         rng.set_stream(number);
@@ -77,7 +77,7 @@ impl Worker {
         mut stop: watch::Receiver<bool>,
     ) -> io::Result<()> {
         let mut journal = JoinSet::new();
-        if let Some(progress) = self.shared.recorder.journal().map(Journal::progress) {
+        if let Some(progress) = self.shared.common.recorder.journal().map(Journal::progress) {
             journal.spawn(Arc::clone(&self).follow_journal(progress));
         }
         let mut accepting = JoinSet::new();
@@ -114,16 +114,16 @@ impl Worker {
         let mut refusing = self.shared.faults.refusing();
         loop {
             let phase = async {
-                if *refusing.borrow_and_update() {
+                if refusing.is() {
                     stop_listening(&socket)?;
-                    refusing.wait_for(|refusing| !*refusing).await.ok();
+                    refusing.becomes(false).await;
                     listen_again(&socket)?;
                 }
                 // A copy of the descriptor: dropped, it leaves the event queue, not the port.
                 let listener = tokio::net::TcpListener::from_std(socket.try_clone()?)?;
                 tokio::select! {
                     () = self.accept(&listener, config) => {}
-                    _refusing = refusing.wait_for(|refusing| *refusing) => {}
+                    () = refusing.becomes(true) => {}
                 }
                 io::Result::Ok(())
             };
@@ -150,7 +150,7 @@ impl Worker {
     }
 
     fn admit(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, config: Config) {
-        match self.shared.admission.admit(peer.ip()) {
+        match self.shared.common.admission.admit(peer.ip()) {
             Ok(place) => {
                 self.counters.connections.increment();
                 let hit = strike_outside(self, Stage::Accept, peer);
@@ -181,7 +181,7 @@ impl Worker {
                 self.last_session_ended.notified().await;
             }
         };
-        if timeout(self.shared.limits.drain_timeout, all_gone).await.is_err() {
+        if timeout(self.shared.common.limits.drain_timeout, all_gone).await.is_err() {
             let connections = self.sessions.load(Ordering::Relaxed);
             warn!(connections, "calls in flight were cut off: the drain timeout has passed");
         }
@@ -213,6 +213,11 @@ impl Worker {
 
     pub(super) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Connections open now.
+    pub(super) fn sessions(&self) -> usize {
+        self.sessions.load(Ordering::Relaxed)
     }
 
     pub(super) fn session_began(&self) {

@@ -25,7 +25,7 @@ pub(super) struct Switch {
     responses((status = 200, description = "Rules: their keys are those of a rule file, with \
         `source`, `matched` and `applied` beside them", body = [Object])))]
 pub(super) async fn list(State(lab): State<Arc<Lab>>) -> Json<Vec<Listed>> {
-    Json(lab.server.faults().list())
+    Json(lab.server.common_faults().list())
 }
 
 /// Adds a rule behind the others.
@@ -44,7 +44,7 @@ pub(super) async fn add(
     State(lab): State<Arc<Lab>>,
     Body(pairs): Body<Pairs>,
 ) -> Result<(StatusCode, Json<Listed>), Problem> {
-    let faults = lab.server.faults();
+    let faults = lab.server.common_faults();
     let rule = read(pairs, || faults.next_id(Source::Api))?;
     let id = rule.id.clone();
     faults.add(rule, Source::Api, lab.server.clock().now())?;
@@ -55,9 +55,9 @@ pub(super) async fn add(
 #[utoipa::path(delete, path = "/api/v1/faults", tag = "faults",
     responses((status = 204, description = "There are no rules now")))]
 pub(super) async fn clear(State(lab): State<Arc<Lab>>) -> StatusCode {
-    for listed in lab.server.faults().list() {
+    for listed in lab.server.common_faults().list() {
         // Somebody else may have taken it out already.
-        lab.server.faults().remove(&listed.rule.id).ok();
+        lab.server.common_faults().remove(&listed.rule.id).ok();
     }
     StatusCode::NO_CONTENT
 }
@@ -66,7 +66,7 @@ pub(super) async fn clear(State(lab): State<Arc<Lab>>) -> StatusCode {
 #[utoipa::path(post, path = "/api/v1/faults/reset", tag = "faults",
     responses((status = 204, description = "Counts are zero")))]
 pub(super) async fn reset_all(State(lab): State<Arc<Lab>>) -> StatusCode {
-    lab.server.faults().reset_all(lab.server.clock().now());
+    lab.server.common_faults().reset_all(lab.server.clock().now());
     StatusCode::NO_CONTENT
 }
 
@@ -107,7 +107,7 @@ pub(super) async fn replace(
     listed(&lab, &id)?;
     let rule = read(pairs, || id.clone())?;
     let new_id = rule.id.clone();
-    lab.server.faults().change(&id, rule, lab.server.clock().now())?;
+    lab.server.common_faults().change(&id, rule, lab.server.clock().now())?;
     Ok(Json(listed(&lab, &new_id)?))
 }
 
@@ -128,7 +128,7 @@ pub(super) async fn switch(
     Body(Switch { enabled }): Body<Switch>,
 ) -> Result<Json<Listed>, Problem> {
     let id = named(&id)?;
-    lab.server.faults().set_enabled(&id, enabled)?;
+    lab.server.common_faults().set_enabled(&id, enabled)?;
     Ok(Json(listed(&lab, &id)?))
 }
 
@@ -143,7 +143,7 @@ pub(super) async fn remove(
     State(lab): State<Arc<Lab>>,
     Segment(id): Segment<String>,
 ) -> Result<StatusCode, Problem> {
-    lab.server.faults().remove(&named(&id)?)?;
+    lab.server.common_faults().remove(&named(&id)?)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -158,7 +158,7 @@ pub(super) async fn reset(
     State(lab): State<Arc<Lab>>,
     Segment(id): Segment<String>,
 ) -> Result<StatusCode, Problem> {
-    lab.server.faults().reset(&named(&id)?, lab.server.clock().now())?;
+    lab.server.common_faults().reset(&named(&id)?, lab.server.clock().now())?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -177,7 +177,7 @@ fn named(id: &str) -> Result<RuleId, Problem> {
 }
 
 fn listed(lab: &Lab, id: &RuleId) -> Result<Listed, Problem> {
-    lab.server.faults().get(id).ok_or_else(|| SetError::Unknown(id.clone()).into())
+    lab.server.common_faults().get(id).ok_or_else(|| SetError::Unknown(id.clone()).into())
 }
 
 impl From<SetError> for Problem {

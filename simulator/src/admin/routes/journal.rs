@@ -136,6 +136,7 @@ impl Wanted {
         Ok(Filter {
             from_us: time("from", &self.from)?,
             to_us: time("to", &self.to)?,
+            host: None,
             client: self.client.clone(),
             cmid: cmid.map_err(|_| bad("cmid", "a GUID"))?,
             product: self.product.clone(),

@@ -160,7 +160,7 @@ impl Collector {
     }
 
     fn faults(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let listed = self.0.server.faults().list();
+        let listed = self.0.server.common_faults().list();
         let kind = ConstCounter::new(0u64).metric_type();
         let help = "Events that a fault rule struck since its counts began";
         let mut family = encoder.encode_descriptor("faults_applied", help, None, kind)?;

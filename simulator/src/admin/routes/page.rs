@@ -204,7 +204,7 @@ impl Shown {
         Self {
             state: LabState::of(lab),
             requests: latest.iter().map(|row| FlatRow::from(&**row)).collect(),
-            rules: lab.server.faults().list(),
+            rules: lab.server.common_faults().list(),
         }
     }
 

@@ -209,7 +209,7 @@ fn licence_states(lab: &Lab) -> Vec<LicenceState> {
 }
 
 fn faults(lab: &Lab) -> Faults {
-    let listed = lab.server.faults().list();
+    let listed = lab.server.common_faults().list();
     Faults {
         rules: listed.len(),
         enabled: listed.iter().filter(|listed| listed.rule.enabled).count(),

@@ -60,7 +60,8 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         dns = Some(started);
     }
     let admin = plan.admin.as_ref();
-    let admin = admin.map(|options| admin::start(options, server.handle(), dns_view, settings));
+    let admin =
+        admin.map(|options| admin::start(options, server.hosts()[0].clone(), dns_view, settings));
     let admin = admin.transpose()?;
     info!(seed, workers, "started");
     if sinkhole {

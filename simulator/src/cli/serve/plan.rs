@@ -157,7 +157,11 @@ fn serve_config(settings: Settings) -> anyhow::Result<ServeConfig> {
     }
     check_distinct(&listen)?;
     let policy = default.policy;
+    let name = settings.dns_host.as_ref().map(|name| name.0.parse()).transpose();
     Ok(ServeConfig {
+        name: name.context("dns_host")?.unwrap_or(default.name),
+        further: default.further,
+        own_faults: default.own_faults,
         limits: limits(&settings),
         listen,
         sockets: default.sockets,

@@ -77,10 +77,16 @@ fn filled(asked: &[(&str, i64, Option<&str>)]) -> (tempfile::TempDir, Reader) {
                 }
             }
             let subject = Subject::Request(exchange);
-            Row { number, real_time_us: NOW_US + minute * 60_000_000, host_time, subject }
+            Row {
+                number,
+                real_time_us: NOW_US + minute * 60_000_000,
+                host_time,
+                host: HostName::default(),
+                subject,
+            }
         })
         .collect();
-    Store::open(&path).unwrap().write(&rows, None).unwrap();
+    Store::open(&path).unwrap().write(&rows, &[], None).unwrap();
     let reader = Reader::open(&path).unwrap();
     (folder, reader)
 }

@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::*;
+use crate::journal::store::FILE_HOSTS_MAX;
 
 #[test]
 fn a_new_journal_says_what_it_is_and_closes_into_one_file() {
@@ -43,15 +44,72 @@ fn an_older_journal_is_migrated_and_keeps_what_it_holds() {
         assert_eq!(number(&connection, "PRAGMA user_version"), 1);
     }
     let journal = open(&path).unwrap();
-    assert_eq!(journal.clients().count(DEFAULT.app_id, now), 1);
-    let clients = journal.clients().clone();
-    let journal = journal.start(clients).unwrap();
+    assert_eq!(journal.clients(&HostName::default()).count(DEFAULT.app_id, now), 1);
+    let clients = journal.clients(&HostName::default());
+    let journal = journal.start(vec![(HostName::default(), clients)]).unwrap();
     record(&journal, now, accepted(1, now));
     drop(journal);
     let connection = Connection::open(&path).unwrap();
     assert_eq!(number(&connection, "PRAGMA user_version"), schema::VERSION);
     assert_eq!(number(&connection, "SELECT count(*) FROM request WHERE fault_rule IS NULL"), 2);
     assert_eq!(number(&connection, "SELECT number FROM request WHERE machine_name = 'LAB-PC'"), 2);
+}
+
+#[test]
+fn rows_from_before_there_were_several_hosts_are_those_of_the_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal");
+    let now = FileTime::from_ticks(134_000_000_000_000_000);
+    drop(start(&path));
+    let journal = start(&path);
+    record(&journal, now, accepted(1, now));
+    drop(journal);
+    let connection = Connection::open(&path).unwrap();
+    // As the version before wrote it.
+    connection
+        .execute_batch(
+            "DROP TABLE host; ALTER TABLE request DROP COLUMN host;
+             ALTER TABLE event DROP COLUMN host; ALTER TABLE snapshot_cache DROP COLUMN host;
+             PRAGMA user_version = 2",
+        )
+        .unwrap();
+    drop(connection);
+    let hosts: Vec<HostName> = ["first", "second"].map(|name| name.parse().unwrap()).into();
+    let config = JournalConfig::new(&path, Durability::Full);
+    let journal = OpenJournal::open(config, &hosts).unwrap();
+    let counts = hosts.iter().map(|host| journal.clients(host).count(DEFAULT.app_id, now));
+    assert_eq!(counts.collect::<Vec<_>>(), [1, 0]);
+    let tables = hosts.iter().map(|host| (host.clone(), journal.clients(host))).collect();
+    drop(journal.start(tables).unwrap());
+    let reader = Reader::open(&path).unwrap();
+    assert_eq!(reader.hosts().unwrap(), ["first", "second"]);
+    let of = |host: &HostName| {
+        let filter = Filter { host: Some(host.clone()), ..Filter::default() };
+        reader.page(&filter, Cursor::After(0), 10).unwrap().len()
+    };
+    assert_eq!((of(&hosts[0]), of(&hosts[1])), (1, 0));
+}
+
+#[test]
+fn one_host_alone_may_be_renamed_and_a_file_has_its_bound_of_hosts() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal");
+    let now = FileTime::from_ticks(134_000_000_000_000_000);
+    let journal = start(&path);
+    record(&journal, now, accepted(1, now));
+    drop(journal);
+    let open = |names: Vec<String>| {
+        let hosts: Vec<HostName> = names.iter().map(|name| name.parse().unwrap()).collect();
+        OpenJournal::open(JournalConfig::new(&path, Durability::Full), &hosts)
+    };
+    let renamed = open(vec!["renamed".to_owned()]).unwrap();
+    assert_eq!(renamed.clients(&"renamed".parse().unwrap()).count(DEFAULT.app_id, now), 1);
+    drop(renamed.start(Vec::new()).unwrap());
+    assert_eq!(Reader::open(&path).unwrap().hosts().unwrap(), ["renamed"]);
+    let many = |count: usize| (0..count).map(|number| format!("h{number}")).collect::<Vec<_>>();
+    assert!(open(many(FILE_HOSTS_MAX - 1)).is_ok());
+    let error = open(many(FILE_HOSTS_MAX)).unwrap_err().to_string();
+    assert!(error.contains("has the rows of 256 hosts"), "{error}");
 }
 
 #[test]
@@ -75,7 +133,7 @@ fn what_is_no_journal_is_refused_and_left_as_it_was() {
     });
     refused(
         &newer,
-        "written by a newer kms-sim: its schema is version 42, and this one knows versions up to 2",
+        "written by a newer kms-sim: its schema is version 42, and this one knows versions up to 3",
     );
     let error = open(folder.path()).unwrap_err().to_string();
     assert!(error.contains("is a directory"), "{error}");

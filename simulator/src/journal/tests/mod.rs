@@ -16,17 +16,18 @@ use kms_protocol::ndr::Ndr;
 use rusqlite::Connection;
 
 use super::*;
+use crate::model::HostName;
 
 /// A journal in `path` whose every answer waits for its row.
 fn open(path: &Path) -> Result<OpenJournal, JournalError> {
-    OpenJournal::open(JournalConfig::new(path, Durability::Full))
+    OpenJournal::open(JournalConfig::new(path, Durability::Full), &[HostName::default()])
 }
 
 /// Opens and starts, with the table as it was restored.
 fn start(path: &Path) -> Journal {
     let journal = open(path).unwrap();
-    let clients = journal.clients().clone();
-    journal.start(clients).unwrap()
+    let clients = journal.clients(&HostName::default());
+    journal.start(vec![(HostName::default(), clients)]).unwrap()
 }
 
 /// An accepted request of client number `client` at `host_time`.
@@ -69,7 +70,10 @@ fn request(client: u8, client_time: FileTime) -> Request {
 fn record(journal: &Journal, host_time: FileTime, subject: Subject) -> u64 {
     let ticket = journal.ticket();
     let number = ticket.number();
-    journal.record(ticket, Row { number, real_time_us: NOW_US, host_time, subject });
+    journal.record(
+        ticket,
+        Row { number, real_time_us: NOW_US, host_time, host: HostName::default(), subject },
+    );
     number
 }
 

@@ -63,7 +63,7 @@ fn a_snapshot_in_the_middle_changes_nothing_and_bounds_what_is_read_again() {
     connection.execute_batch("DELETE FROM snapshot_client; DELETE FROM snapshot_cache").unwrap();
     connection.execute_batch("DELETE FROM snapshot").unwrap();
     drop(connection);
-    assert_eq!(open(&path).unwrap().clients(), &expected);
+    assert_eq!(open(&path).unwrap().clients(&HostName::default()), expected);
 }
 
 #[test]
@@ -73,8 +73,8 @@ fn made_up_clients_of_the_start_are_restored_like_others() {
     let now = FileTime::from_ticks(134_000_000_000_000_000);
     let mut host = Host::default();
     host.prefill(DEFAULT.app_id, 24, now);
-    drop(open(&path).unwrap().start(host.clients().clone()).unwrap());
-    assert_eq!(open(&path).unwrap().clients(), host.clients());
+    drop(open(&path).unwrap().start(vec![(HostName::default(), host.clients().clone())]).unwrap());
+    assert_eq!(&open(&path).unwrap().clients(&HostName::default()), host.clients());
 }
 
 /// A host with its journal.
@@ -86,8 +86,8 @@ struct Restarted {
 impl Restarted {
     fn start(path: &Path) -> Self {
         let journal = open(path).unwrap();
-        let host = Host::with_clients(HostPolicy::default(), journal.clients().clone());
-        let journal = journal.start(host.clients().clone()).unwrap();
+        let host = Host::with_clients(HostPolicy::default(), journal.clients(&HostName::default()));
+        let journal = journal.start(vec![(HostName::default(), host.clients().clone())]).unwrap();
         Self { host, journal }
     }
 
@@ -103,7 +103,16 @@ impl Restarted {
             request.n_policy = query.n_policy;
         }
         let (number, subject) = (ticket.number(), Subject::Request(exchange));
-        self.journal.record(ticket, Row { number, real_time_us: NOW_US, host_time: now, subject });
+        self.journal.record(
+            ticket,
+            Row {
+                number,
+                real_time_us: NOW_US,
+                host_time: now,
+                host: HostName::default(),
+                subject,
+            },
+        );
         decision
     }
 }

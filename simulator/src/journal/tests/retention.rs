@@ -6,7 +6,6 @@ use std::time::{Duration, SystemTime};
 use super::row::real_time_us;
 use super::store::{DELETED_AT_ONCE, Store};
 use super::*;
-use crate::model::ClientTable;
 
 #[test]
 fn rows_beyond_the_number_go_oldest_first_and_a_bounded_number_at_once() {
@@ -43,7 +42,7 @@ fn nothing_goes_that_a_restart_would_read_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal");
     let mut store = filled(&path, 10, 0);
-    store.write(&[], Some((&ClientTable::default(), 4))).unwrap();
+    store.write(&[], &[], Some(4)).unwrap();
     let retention = Retention { age: Duration::ZERO, ..Retention::default() };
     assert_eq!(store.retain(retention, i64::MAX).unwrap(), 4);
     assert_eq!(store.retain(retention, i64::MAX).unwrap(), 0);
@@ -54,9 +53,15 @@ fn filled(path: &Path, rows: u64, real_time_us: i64) -> Store {
     let mut store = Store::open(path).unwrap();
     let host_time = FileTime::from_ticks(134_000_000_000_000_000);
     let rows: Vec<Row> = (1..=rows)
-        .map(|number| Row { number, real_time_us, host_time, subject: accepted(1, host_time) })
+        .map(|number| Row {
+            number,
+            real_time_us,
+            host_time,
+            host: HostName::default(),
+            subject: accepted(1, host_time),
+        })
         .collect();
     let last = rows.len() as u64;
-    store.write(&rows, Some((&ClientTable::default(), last))).unwrap();
+    store.write(&rows, &[], Some(last)).unwrap();
     store
 }

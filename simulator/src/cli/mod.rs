@@ -1,7 +1,8 @@
 //! The command line of `kms-sim`.
 //!
 //! Exit codes: 0 done, 2 usage or anything that kept the command from starting; 1 is left for
-//! commands that judge something: `client` ends with it when it is not activated.
+//! commands that judge something: `client` ends with it when it is not activated, `fleet` when an
+//! expectation does not hold.
 
 mod catalog;
 mod client;
@@ -9,6 +10,7 @@ mod client_setup;
 mod dns;
 mod faults;
 mod file;
+mod fleet;
 mod journal;
 mod output;
 mod serve;
@@ -48,6 +50,9 @@ enum Command {
     /// Check a file of fault rules, or print what faults there are.
     #[command(subcommand)]
     Faults(faults::Command),
+    /// Rehearse with many clients over months, in virtual time.
+    #[command(subcommand)]
+    Fleet(Box<fleet::Command>),
     /// Print a completion script for a shell.
     Completions {
         /// The shell to complete for.
@@ -93,6 +98,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Catalog(arguments) => output::print(&catalog::render(&arguments)?),
         Command::Dns(command) => dns::run(&command),
         Command::Faults(command) => faults::run(&command),
+        Command::Fleet(command) => return fleet::run(*command),
         Command::Completions { shell } => {
             output::print(&crate::completion::script(shell, &mut Cli::command()))
         }

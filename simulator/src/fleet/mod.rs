@@ -12,5 +12,6 @@
 //! so the outcomes of shards add up to that of the whole.
 
 pub mod arm;
+pub mod builtin;
 pub mod outcome;
 pub mod scenario;

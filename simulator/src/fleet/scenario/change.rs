@@ -20,12 +20,7 @@ pub struct Change {
 
 /// What happens. The first half concerns hosts, DNS and ways; the second half clients.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(
-    rename_all = "kebab-case",
-    rename_all_fields = "snake_case",
-    tag = "what",
-    deny_unknown_fields
-)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "snake_case", tag = "what")]
 pub enum Action {
     /// The host is off. Its table is kept.
     HostDown {

@@ -6,7 +6,6 @@ use super::Seconds;
 
 /// Something that is measured, and the range that it must be in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Expectation {
     /// A sentence to show; made up from the rest where it is missing.
     #[serde(default)]

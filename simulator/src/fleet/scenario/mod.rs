@@ -1,16 +1,22 @@
 //! A scenario: what there is, what happens to it, and what is expected of it.
 //!
 //! Everything here is plain data with public fields, so that a scenario can be built in Rust as well
-//! as read from TOML. Names refer to one another; [`Scenario::check`] (in `check`) finds what does not.
+//! as read from TOML ([`Scenario::from_toml`]). Names refer to one another; [`Scenario::check`] finds
+//! what does not.
 
 mod change;
+mod check;
 mod expectation;
 mod group;
+mod mistake;
+mod read;
+pub mod shape;
 mod time;
 
 pub use change::{Action, Change, DnsFailure, Rejection};
 pub use expectation::{Application, EventKind, Expectation, LicenceState, Metric, When};
 pub use group::{Fingerprint, Group, Hardware, Identity, Key, Life, Presence};
+pub use mistake::{Mistake, nearest};
 pub use time::Seconds;
 
 use jiff::{Timestamp, civil::Date};

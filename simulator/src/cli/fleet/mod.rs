@@ -1,0 +1,31 @@
+//! `kms-sim fleet`: rehearse with many clients over months. One command per file.
+
+mod check;
+mod list;
+mod show;
+mod source;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Read scenarios and say what is wrong with them, each mistake with its line and key.
+    Check(check::Arguments),
+    /// List the scenarios that come with the program.
+    List(list::Arguments),
+    /// Print a scenario as TOML, to read it or to change it.
+    Show(show::Arguments),
+}
+
+/// # Errors
+/// What kept the command from starting.
+pub(super) fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Check(arguments) => check::run(&arguments),
+        Command::List(arguments) => list::run(&arguments),
+        Command::Show(arguments) => show::run(&arguments),
+    }?;
+    Ok(ExitCode::SUCCESS)
+}

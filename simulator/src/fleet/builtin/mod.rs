@@ -1,0 +1,54 @@
+//! Scenarios that come with the program, each with what it teaches and what it must lead to.
+
+use super::scenario::nearest;
+
+/// A scenario that comes with the program.
+#[derive(Clone, Copy, Debug)]
+pub struct Builtin {
+    /// Its name.
+    pub name: &'static str,
+    /// The scenario as TOML.
+    pub toml: &'static str,
+}
+
+impl Builtin {
+    /// The one called `name`.
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<&'static Self> {
+        BUILTINS.iter().find(|builtin| builtin.name == name)
+    }
+
+    /// The name nearest to `name`, if one is near enough to be meant.
+    #[must_use]
+    pub fn nearest(name: &str) -> Option<&'static str> {
+        nearest(name, BUILTINS.iter().map(|builtin| builtin.name))
+    }
+}
+
+macro_rules! builtins {
+    ($($name:literal),* $(,)?) => {
+        &[$(Builtin { name: $name, toml: include_str!(concat!($name, ".toml")) }),*]
+    };
+}
+
+/// All, in the order in which they teach.
+pub const BUILTINS: &[Builtin] = builtins!["first-rollout"];
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use crate::fleet::scenario::Scenario;
+
+    #[test]
+    fn every_one_is_right_says_what_it_teaches_and_expects_something() {
+        for builtin in BUILTINS {
+            let scenario = Scenario::from_toml(builtin.toml);
+            let scenario = scenario.map_err(|mistakes| format!("{}: {mistakes:#?}", builtin.name));
+            let scenario = scenario.unwrap();
+            assert_eq!(scenario.name, builtin.name);
+            assert!(scenario.teaches.len() > 80, "{}", builtin.name);
+            assert!(!scenario.expectations.is_empty(), "{}", builtin.name);
+        }
+    }
+}

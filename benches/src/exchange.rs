@@ -43,22 +43,39 @@ pub fn open_idle(
     range: std::ops::Range<usize>,
     sizes: &Sizes,
 ) -> Result<Vec<TcpStream>> {
-    let mut answer = vec![0; sizes.bind_ack.max(sizes.response)];
-    let open_one = |index: usize, answer: &mut [u8]| -> Result<TcpStream> {
+    let open_one = |index: usize| -> Result<TcpStream> {
         let mut stream = connect(server, source_address(index / CONNECTIONS_PER_ADDRESS))?;
-        for (question, length) in
-            [(script.bind.as_slice(), sizes.bind_ack), (script.request(index), sizes.response)]
-        {
-            stream.write_all(question)?;
-            stream.read_exact(answer.get_mut(..length).unwrap_or_default())?;
-        }
+        bind(&mut stream, script, sizes)?;
+        call(&mut stream, script.request(index), sizes)?;
         Ok(stream)
     };
-    range
-        .map(|index| {
-            open_one(index, &mut answer).with_context(|| format!("idle connection {index}"))
-        })
-        .collect()
+    range.map(|index| open_one(index).with_context(|| format!("idle connection {index}"))).collect()
+}
+
+/// Binds on `stream`.
+///
+/// # Errors
+/// No answer of the usual length.
+pub fn bind(stream: &mut TcpStream, script: &Script, sizes: &Sizes) -> Result<()> {
+    exchange(stream, &script.bind, sizes.bind_ack)
+}
+
+/// Makes one call on `stream`, which has bound.
+///
+/// # Errors
+/// No answer of the usual length.
+pub fn call(stream: &mut TcpStream, request: &[u8], sizes: &Sizes) -> Result<()> {
+    exchange(stream, request, sizes.response)
+}
+
+fn exchange(stream: &mut TcpStream, question: &[u8], length: usize) -> Result<()> {
+    let mut answer = [0; ANSWER_LEN_MAX];
+    let answer = answer.get_mut(..length).context("longer than any answer")?;
+    stream.write_all(question)?;
+    stream.read_exact(answer)?;
+    let stated = usize::from(Header::decode(answer)?.frag_length);
+    ensure!(stated == length, "an answer of {stated} bytes instead of {length}");
+    Ok(())
 }
 
 /// The `n`th of the loopback addresses that connections come from. One address has some 28,000
@@ -82,7 +99,11 @@ pub fn socket_from(source: IpAddr) -> Result<Socket> {
     Ok(socket)
 }
 
-fn connect(server: SocketAddr, source: IpAddr) -> Result<TcpStream> {
+/// A blocking connection from `source`.
+///
+/// # Errors
+/// When there is none within [`ANSWER_TIMEOUT`].
+pub fn connect(server: SocketAddr, source: IpAddr) -> Result<TcpStream> {
     let socket = socket_from(source)?;
     socket.connect_timeout(&server.into(), ANSWER_TIMEOUT)?;
     let stream = TcpStream::from(socket);
@@ -104,6 +125,9 @@ fn ask(stream: &mut TcpStream, question: &[u8]) -> Result<Vec<u8>> {
 fn decode(bytes: &[u8]) -> Result<Body<'_>> {
     Ok(Packet::decode(bytes)?.body)
 }
+
+/// More than a bind_ack or a response has.
+const ANSWER_LEN_MAX: usize = 1024;
 
 /// Well below the ports of one address.
 const CONNECTIONS_PER_ADDRESS: usize = 20_000;

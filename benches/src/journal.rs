@@ -6,7 +6,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Result};
 use kms_protocol::kms::product::DEFAULT;
@@ -15,6 +15,8 @@ use rusqlite::{Connection, TransactionBehavior, params};
 
 use crate::child::Server;
 use crate::drive::Target;
+use crate::exchange;
+use crate::machine::Machine;
 use crate::script::{Script, Sizes};
 use crate::suite::{KEEP_ALIVE, Plan, median, sample};
 
@@ -61,6 +63,21 @@ impl JournalFigures {
 pub fn flags<'a>(path: &'a Path, durability: &'a str) -> Result<[&'a str; 6]> {
     let path = path.to_str().context("the path of the programs is not UTF-8")?;
     Ok(["--log-level", "warn", "--durability", durability, "--journal", path])
+}
+
+/// Runs every round and nothing else of the plan.
+///
+/// # Errors
+/// As [`measure`].
+pub fn run(plan: &Plan, progress: impl FnMut(&str)) -> Result<(Machine, JournalFigures)> {
+    let machine = Machine::prepare()?;
+    let script = Arc::new(Script::new(SystemTime::now())?);
+    let programs = plan.kms_sim.parent().unwrap_or(Path::new("."));
+    let server = Server::kms_sim(&plan.kms_sim, &["--log-level", "warn"], None)?;
+    let sizes = exchange::learn_sizes(server.address, &script).context("kms-sim serve")?;
+    drop(server);
+    let folder = tempfile::tempdir_in(programs)?;
+    Ok((machine, measure(plan, folder.path(), &script, &sizes, progress)?))
 }
 
 /// Runs every round, with new files in `folder`.

@@ -14,6 +14,7 @@
 //! - [`sweep`]: `kms-probe sweep` beside nmap, in a [`network`] of its own, with the [`usage`] of each run.
 //! - [`discover`]: `kms-probe discover` beside dig.
 //! - [`journal`]: a journal that answers wait for, beside bare SQLite with the same batches.
+//! - [`hold`]: how far [`hostile`] clients delay the exchanges of others.
 //! - [`machine`]: processors, descriptors, and what the report says about the machine.
 //! - [`suite`]: the plan, its rounds, and the figures.
 //! - [`report`]: text and JSON.
@@ -24,6 +25,8 @@ pub mod discover;
 pub mod drive;
 pub mod exchange;
 pub mod floor;
+pub mod hold;
+pub mod hostile;
 pub mod journal;
 pub mod machine;
 pub mod network;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::check::Check;
 use crate::discover::Discover;
 use crate::journal::JournalFigures;
+use crate::machine::Machine;
 use crate::suite::{Figures, Idle, Measured, median};
 use crate::sweep::{
     NMAP_DEFAULT, NMAP_TUNED, PEAK_BAR_MIB, SWEEP_TCP, SWEEP_TUNED, Sweep, Way, peak_mib,
@@ -38,13 +39,28 @@ pub fn text(figures: &Figures) -> String {
     page
 }
 
-fn write_page(page: &mut String, figures: &Figures) -> std::fmt::Result {
-    let (machine, plan, sizes) = (&figures.machine, &figures.plan, &figures.sizes);
+/// The journal's part of the page alone.
+#[must_use]
+pub fn journal_text((machine, figures): &(Machine, JournalFigures)) -> String {
+    let mut page = String::new();
+    // Writing to a String cannot fail.
+    write_machine(&mut page, machine).unwrap_or_default();
+    write_journal(&mut page, figures).unwrap_or_default();
+    page
+}
+
+/// Where and when.
+pub(crate) fn write_machine(page: &mut String, machine: &Machine) -> std::fmt::Result {
     writeln!(
         page,
         "machine: {}, pinned to CPUs {:?}, Linux {}, {} UTC",
         machine.processor, machine.pinned_to, machine.kernel, machine.date
-    )?;
+    )
+}
+
+fn write_page(page: &mut String, figures: &Figures) -> std::fmt::Result {
+    let (machine, plan, sizes) = (&figures.machine, &figures.plan, &figures.sizes);
+    write_machine(page, machine)?;
     writeln!(
         page,
         "bytes: bind {}, bind_ack {}, request {}, response {}; medians of {} rounds of {:?}",
@@ -207,7 +223,8 @@ fn write_idle(page: &mut String, name: &str, idle: &Idle, bar: Option<f64>) -> s
     writeln!(page)
 }
 
-const fn verdict(reached: bool) -> &'static str {
+/// What is said of a bar.
+pub(crate) const fn verdict(reached: bool) -> &'static str {
     if reached { "reached" } else { "missed" }
 }
 
@@ -328,7 +345,6 @@ mod tests {
     use crate::check::Run;
     use crate::drive::Mode;
     use crate::journal::JournalRound;
-    use crate::machine::Machine;
     use crate::script::Sizes;
     use crate::suite::{Case, Plan, Sample, Simulator};
     use crate::sweep::Tool;

@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 use kms_benches::script::Sizes;
 use kms_benches::suite::{self, Plan};
-use kms_benches::{floor, report, usage};
+use kms_benches::{floor, hold, journal, report, usage};
 use nix::sys::resource::{Resource, getrlimit};
 
 /// Measures `kms-sim serve` as a share of a bare tokio server, on two processors.
@@ -44,6 +44,15 @@ enum Format {
 
 #[derive(Debug, Subcommand)]
 enum Role {
+    /// Only the journal that answers wait for, beside bare SQLite
+    Journal,
+    /// How far slow readers and writers, half-open connections and endless fragments delay others;
+    /// fails when that is more than 10 ms at p99, but not with --smoke
+    Hold {
+        /// Length of one measurement, in seconds
+        #[arg(long, default_value_t = 5)]
+        seconds: u64,
+    },
     /// The floor server: messages of fixed lengths, until it is killed
     #[command(hide = true)]
     FloorServer {
@@ -63,30 +72,49 @@ enum Role {
 }
 
 fn main() -> Result<()> {
-    let arguments = Arguments::parse();
-    match arguments.role {
+    let mut arguments = Arguments::parse();
+    let page = match arguments.role.take() {
         Some(Role::FloorServer { address, workers, bind, bind_ack, request, response }) => {
             return floor::serve(address, Sizes { bind, bind_ack, request, response }, workers);
         }
         Some(Role::MeasureCommand { command }) => return usage::measure_command(&command),
-        None => {}
-    }
-    let format = arguments.format;
-    let figures = suite::run(plan(arguments)?, |step| {
-        writeln!(io::stderr(), "{step}").unwrap_or_default();
-    })?;
-    let result = match format {
-        Format::Text => report::text(&figures),
-        Format::Json => format!("{:#}\n", report::json(&figures)),
+        Some(Role::Journal) => report::journal_text(&journal::run(&plan(&arguments)?, progress)?),
+        Some(Role::Hold { seconds }) => return hold(&arguments, seconds),
+        None => {
+            let format = arguments.format;
+            let figures = suite::run(plan(&arguments)?, progress)?;
+            match format {
+                Format::Text => report::text(&figures),
+                Format::Json => format!("{:#}\n", report::json(&figures)),
+            }
+        }
     };
-    io::stdout().write_all(result.as_bytes()).context("write the result")
+    io::stdout().write_all(page.as_bytes()).context("write the result")
 }
 
-fn plan(arguments: Arguments) -> Result<Plan> {
+fn hold(arguments: &Arguments, seconds: u64) -> Result<()> {
+    let Plan { kms_sim, .. } = plan(arguments)?;
+    let (rounds, measure, half_open) = match arguments.smoke {
+        true => (1, Duration::from_millis(500), 100),
+        false => (arguments.rounds, Duration::from_secs(seconds), 1000),
+    };
+    let figures = hold::run(hold::Plan { rounds, measure, half_open, kms_sim }, progress)?;
+    io::stdout().write_all(figures.text().as_bytes()).context("write the result")?;
+    ensure!(arguments.smoke || figures.holds(), "others are delayed for too long");
+    Ok(())
+}
+
+fn progress(step: &str) {
+    writeln!(io::stderr(), "{step}").unwrap_or_default();
+}
+
+fn plan(arguments: &Arguments) -> Result<Plan> {
     let beside = std::env::current_exe()?;
-    let program = |given: Option<PathBuf>, name: &str| given.unwrap_or(beside.with_file_name(name));
+    let program = |given: &Option<PathBuf>, name: &str| {
+        given.clone().unwrap_or_else(|| beside.with_file_name(name))
+    };
     let (kms_sim, kms_probe) =
-        (program(arguments.kms_sim, "kms-sim"), program(arguments.kms_probe, "kms-probe"));
+        (program(&arguments.kms_sim, "kms-sim"), program(&arguments.kms_probe, "kms-probe"));
     let (_, descriptors) = getrlimit(Resource::RLIMIT_NOFILE)?;
     let most = usize::try_from(descriptors)?.saturating_sub(RESERVED_DESCRIPTORS).min(IDLE_MOST);
     Ok(if arguments.smoke {

@@ -76,6 +76,21 @@ enum Written {
     Reset,
 }
 
+/// Whether a connection may read on before others have had their turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// It may.
+    Begun,
+    /// It has filled the buffer: more may have come than others can wait for.
+    Taken,
+}
+
+impl Turn {
+    fn after(read: &ReadBuf<'_>) -> Self {
+        if read.remaining() == 0 { Self::Taken } else { Self::Begun }
+    }
+}
+
 impl Session {
     pub(super) fn new(
         worker: Arc<Worker>,
@@ -120,6 +135,7 @@ impl Session {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<End> {
+        let mut turn = Turn::Begun;
         loop {
             if self.lingering {
                 return self.poll_linger(cx, timer);
@@ -160,8 +176,14 @@ impl Session {
                     self.worker.wait_for_journal(cx);
                     return Poll::Pending;
                 }
+                if turn == Turn::Taken {
+                    return pass_turn(cx);
+                }
                 match self.poll_read(cx) {
-                    Poll::Ready(Ok(())) => continue,
+                    Poll::Ready(Ok(after)) => {
+                        turn = after;
+                        continue;
+                    }
                     Poll::Ready(Err(error)) => return Poll::Ready(End::Broken(error.kind())),
                     Poll::Pending => {}
                 }
@@ -239,7 +261,7 @@ impl Session {
     }
 
     /// Reads once and answers what has come.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Turn>> {
         let Self { worker, stream, connection, peer, outbox, .. } = self;
         let mut scratch = worker.scratch();
         let mut buffer = ReadBuf::new(&mut scratch.input);
@@ -251,9 +273,10 @@ impl Session {
         } else {
             connection.handle_input(now, buffer.filled());
         }
+        let turn = Turn::after(&buffer);
         let last_row = answer_events(worker, connection, outbox, *peer, &mut scratch, started);
         self.unsettled = last_row.or(self.unsettled);
-        Poll::Ready(Ok(()))
+        Poll::Ready(Ok(turn))
     }
 
     /// Whether what is due to the peer may be sent.
@@ -340,6 +363,7 @@ impl Session {
         loop {
             let mut buffer = ReadBuf::new(&mut scratch.input);
             match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer)) {
+                Ok(()) if Turn::after(&buffer) == Turn::Taken => return pass_turn(cx),
                 Ok(()) if !buffer.filled().is_empty() => {}
                 Ok(()) | Err(_) => return Poll::Ready(End::Closed),
             }
@@ -361,6 +385,14 @@ impl Session {
             End::Fault => {} // logged when it struck
         }
     }
+}
+
+/// Lets other connections go first, and those on which something has come in the meantime: a waker that
+/// is called at once would be served before the sockets are looked at again.
+fn pass_turn<T>(cx: &mut Context<'_>) -> Poll<T> {
+    let asks_to_be_woken = pin!(tokio::task::yield_now()).poll(cx);
+    debug_assert!(asks_to_be_woken.is_pending());
+    Poll::Pending
 }
 
 /// Whether the connection was closed in the middle of what the peer sends.

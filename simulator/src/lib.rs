@@ -8,6 +8,7 @@ pub mod dns;
 pub mod fault;
 pub mod fleet;
 pub mod journal;
+pub mod load;
 pub mod log;
 pub mod model;
 pub mod serve;

@@ -2,7 +2,7 @@
 //!
 //! Exit codes: 0 done, 2 usage or anything that kept the command from starting; 1 is left for
 //! commands that judge something: `client` ends with it when it is not activated, `fleet` when an
-//! expectation does not hold.
+//! expectation does not hold, `load` when an objective is missed.
 
 mod catalog;
 mod client;
@@ -12,6 +12,7 @@ mod faults;
 mod file;
 mod fleet;
 mod journal;
+mod load;
 mod output;
 mod serve;
 mod value;
@@ -40,6 +41,8 @@ enum Command {
     Journal(journal::Command),
     /// Live as one client of a KMS host, on the wire.
     Client(Box<client::Arguments>),
+    /// Load a simulator, or any RPC endpoint of one's own, and measure how it bears it.
+    Load(Box<load::Arguments>),
     /// Print what to type on a lab machine to point it at a simulator, and to undo it.
     ClientSetup(client_setup::Arguments),
     /// List the products that the lab knows, with all their ids.
@@ -92,6 +95,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn execute(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Client(arguments) => return client::run(*arguments),
+        Command::Load(arguments) => return load::run(*arguments),
         Command::Serve(arguments) => serve::run(*arguments),
         Command::Journal(command) => journal::run(command),
         Command::ClientSetup(arguments) => client_setup::run(arguments),

@@ -92,6 +92,20 @@ pub(super) async fn exchange(
     }
 }
 
+/// Makes one exchange and says why its answer does not verify under `keys`, if so.
+///
+/// # Errors
+/// The reason, for people.
+pub async fn prove(
+    address: SocketAddr,
+    keys: &LabKeys,
+    request: &Request,
+    iv: &[u8; 16],
+    timeout: Duration,
+) -> Result<(), String> {
+    exchange(address, keys, request, iv, timeout).await.map(|_| ()).map_err(|e| e.to_string())
+}
+
 async fn ask(
     address: SocketAddr,
     keys: &LabKeys,

@@ -10,5 +10,5 @@ pub mod setup;
 mod show;
 
 pub use clock::{AdminUrl, ClockError};
-pub use exchange::HostName;
+pub use exchange::{HostName, prove};
 pub use run::{Client, Identity, Options, Target, TimeFrom, Until, own_clock};

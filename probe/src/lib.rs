@@ -5,6 +5,7 @@
 //! prints, [`verdict`] turns facts into one row of its table (pure), and [`report`] shows them.
 //! Facts never know reports.
 
+pub mod analyze;
 pub mod baseline;
 pub mod check;
 pub mod cli;

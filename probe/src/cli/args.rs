@@ -51,6 +51,10 @@ pub(super) enum Command {
     Sweep(super::sweep::SweepArgs),
     /// Say what answers at a host, by how it speaks RPC: consistent with what, and the evidence
     Fingerprint(super::fingerprint::FingerprintArgs),
+    /// Say what happened to KMS clients, from Windows logs, slmgr output, captures and reports
+    Analyze(super::analyze::AnalyzeArgs),
+    /// Print the script that collects what `analyze` reads, on a Windows machine
+    Collect(super::collect::CollectArgs),
     /// Explain an HRESULT, RPC status, event or verdict
     Explain(ExplainArgs),
     /// Show a healthy check and a tour of failures, each caused for real on loopback

@@ -1,8 +1,10 @@
 //! From the command line to an exit code: 0 healthy, 1 something is wrong, 2 usage or this
 //! program's own failure.
 
+mod analyze;
 mod args;
 mod clock;
+mod collect;
 mod config;
 mod emit;
 mod fingerprint;
@@ -94,6 +96,8 @@ fn run(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Outcome> {
         Command::Measure(args) => measure::run(&args, out),
         Command::Sweep(args) => sweep::run(&args, out),
         Command::Fingerprint(args) => fingerprint::run(&args, out),
+        Command::Analyze(args) => analyze::run(&args, out),
+        Command::Collect(args) => collect::run(&args, out),
         Command::Explain(args) => run_explain(&args, out),
         Command::Lab(args) => run_lab(&args, out),
         Command::Config(args) => config::run(&args, cli.config.as_deref(), out),

@@ -1,0 +1,5 @@
+//! The forms of a report on an analysis.
+
+pub mod csv;
+pub mod json;
+pub mod text;

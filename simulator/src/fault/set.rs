@@ -249,36 +249,34 @@ impl FaultSet {
         rules: Vec<Rule>,
         now: FileTime,
     ) -> Result<Replaced, SetError> {
-        let mut entries = self.write();
-        let mut next: Vec<Arc<Entry>> =
-            entries.iter().filter(|entry| entry.source != source).cloned().collect();
-        let mut replaced = Replaced::default();
-        for rule in rules {
-            if next.iter().any(|entry| entry.rule.id == rule.id) {
-                return Err(SetError::Taken(rule.id));
-            }
-            if next.len() >= RULES_MAX {
-                return Err(SetError::Full);
-            }
-            let same = |entry: &&Arc<Entry>| entry.source == source && entry.rule == rule;
-            next.push(match entries.iter().find(same) {
-                Some(entry) => {
-                    replaced.kept += 1;
-                    Arc::clone(entry)
-                }
-                None => {
-                    replaced.set += 1;
-                    Arc::new(Entry::new(rule, source, now))
-                }
-            });
+        Self::replace_in_all(vec![(self, rules)], source, now)
+    }
+
+    /// [`FaultSet::replace`] in several sets, which are different ones: in all of them or in none.
+    ///
+    /// # Errors
+    /// As for one set.
+    pub fn replace_in_all(
+        changes: Vec<(&Self, Vec<Rule>)>,
+        source: Source,
+        now: FileTime,
+    ) -> Result<Replaced, SetError> {
+        let mut sum = Replaced::default();
+        let mut planned = Vec::with_capacity(changes.len());
+        for (set, rules) in changes {
+            // Held until everything is planned, so that nobody takes a name meanwhile.
+            let entries = set.write();
+            let (next, replaced) = planned_change(&entries, rules, source, now)?;
+            sum.kept += replaced.kept;
+            sum.set += replaced.set;
+            sum.removed += replaced.removed;
+            planned.push((set, entries, next));
         }
-        let before = entries.iter().filter(|entry| entry.source == source);
-        let gone = |entry: &&Arc<Entry>| !next.iter().any(|new| new.rule.id == entry.rule.id);
-        replaced.removed = before.filter(gone).count();
-        next.sort_by_key(|entry| entry.source);
-        *entries = next;
-        self.publish(&entries);
-        Ok(replaced)
+        for (set, mut entries, next) in planned {
+            *entries = next;
+            set.publish(&entries);
+        }
+        Ok(sum)
     }
 
     /// Tells those who ask without the lock. Called with it, so that the last change wins.
@@ -300,6 +298,42 @@ impl FaultSet {
     fn write(&self) -> RwLockWriteGuard<'_, Vec<Arc<Entry>>> {
         self.entries.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// `entries` with `rules` in the place of all rules of `source`.
+fn planned_change(
+    entries: &[Arc<Entry>],
+    rules: Vec<Rule>,
+    source: Source,
+    now: FileTime,
+) -> Result<(Vec<Arc<Entry>>, Replaced), SetError> {
+    let mut next: Vec<Arc<Entry>> =
+        entries.iter().filter(|entry| entry.source != source).cloned().collect();
+    let mut replaced = Replaced::default();
+    for rule in rules {
+        if next.iter().any(|entry| entry.rule.id == rule.id) {
+            return Err(SetError::Taken(rule.id));
+        }
+        if next.len() >= RULES_MAX {
+            return Err(SetError::Full);
+        }
+        let same = |entry: &&Arc<Entry>| entry.source == source && entry.rule == rule;
+        next.push(match entries.iter().find(same) {
+            Some(entry) => {
+                replaced.kept += 1;
+                Arc::clone(entry)
+            }
+            None => {
+                replaced.set += 1;
+                Arc::new(Entry::new(rule, source, now))
+            }
+        });
+    }
+    let before = entries.iter().filter(|entry| entry.source == source);
+    let gone = |entry: &&Arc<Entry>| !next.iter().any(|new| new.rule.id == entry.rule.id);
+    replaced.removed = before.filter(gone).count();
+    next.sort_by_key(|entry| entry.source);
+    Ok((next, replaced))
 }
 
 fn find<'a>(entries: &'a mut [Arc<Entry>], id: &RuleId) -> Result<&'a mut Arc<Entry>, SetError> {

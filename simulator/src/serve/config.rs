@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use anyhow::bail;
 use kms_protocol::guid::Guid;
 use kms_protocol::kms::DEFAULT_PORT;
 use kms_protocol::kms::crypto::LabKey;
@@ -132,6 +133,47 @@ impl ServeConfig {
             faults: Arc::clone(&self.own_faults),
         };
         std::iter::once(first).chain(self.further.iter().cloned()).collect()
+    }
+
+    /// Lets these be the hosts; without any everything stays as it is.
+    pub fn set_hosts(&mut self, hosts: impl IntoIterator<Item = HostConfig>) {
+        let mut hosts = hosts.into_iter();
+        let Some(first) = hosts.next() else { return };
+        self.name = first.name;
+        self.listen = first.listen;
+        self.sockets = first.sockets;
+        self.policy = first.policy;
+        self.initial_counts = first.initial_counts;
+        self.sinkhole = first.sinkhole;
+        self.own_faults = first.faults;
+        self.further = hosts.collect();
+    }
+
+    /// Whether there are hosts that a server can tell apart, each with somewhere to listen.
+    ///
+    /// # Errors
+    /// Too many hosts, a name or an address that two of them have, or none to listen on.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let hosts = self.hosts();
+        if hosts.len() > HOSTS_MAX {
+            bail!("{} hosts are more than the {HOSTS_MAX} that one process serves", hosts.len());
+        }
+        for (number, host) in hosts.iter().enumerate() {
+            let HostConfig { name, listen, sockets, .. } = host;
+            if listen.is_empty() && sockets.is_empty() {
+                bail!("host `{name}`: no address to listen on");
+            }
+            for earlier in hosts.iter().take(number) {
+                if earlier.name == *name {
+                    bail!("host `{name}`: the name of two hosts");
+                }
+                let both = listen.iter().find(|address| earlier.listen.contains(address));
+                if let Some(address) = both.filter(|address| address.port() != 0) {
+                    bail!("hosts `{}` and `{name}`: both listen on `{address}`", earlier.name);
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -16,7 +16,7 @@ use tracing::{error, info};
 
 use super::admission::{Admission, ByteBudget};
 use super::clock::{Change, HostClock};
-use super::config::{HOSTS_MAX, HostConfig, Limits, ServeConfig, host_seed};
+use super::config::{HostConfig, Limits, ServeConfig, host_seed};
 use super::counters::Totals;
 use super::dns_faults;
 use super::groups::AssociationGroups;
@@ -88,8 +88,8 @@ impl Server {
     /// An address that cannot be listened on, with the reason; hosts that contradict each other; a
     /// journal that cannot be used; or no resources for threads.
     pub fn start(config: ServeConfig) -> anyhow::Result<Self> {
+        config.check()?;
         let hosts = config.hosts();
-        check(&hosts)?;
         let bound = (hosts.iter().map(|host| bind(host, &config)))
             .collect::<anyhow::Result<Vec<Bound>>>()?;
         let runtimes =
@@ -365,29 +365,6 @@ impl Shared {
     pub(super) fn host(&self) -> MutexGuard<'_, Host> {
         self.host.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Hosts that a server can tell apart, each with somewhere to listen.
-fn check(hosts: &[HostConfig]) -> anyhow::Result<()> {
-    if hosts.len() > HOSTS_MAX {
-        bail!("{} hosts are more than the {HOSTS_MAX} that one process serves", hosts.len());
-    }
-    for (number, host) in hosts.iter().enumerate() {
-        let HostConfig { name, listen, sockets, .. } = host;
-        if listen.is_empty() && sockets.is_empty() {
-            bail!("host `{name}`: no address to listen on");
-        }
-        for earlier in hosts.iter().take(number) {
-            if earlier.name == *name {
-                bail!("host `{name}`: the name of two hosts");
-            }
-            let both = listen.iter().find(|address| earlier.listen.contains(address));
-            if let Some(address) = both.filter(|address| address.port() != 0) {
-                bail!("hosts `{}` and `{name}`: both listen on `{address}`", earlier.name);
-            }
-        }
-    }
-    Ok(())
 }
 
 fn bind(host: &HostConfig, config: &ServeConfig) -> anyhow::Result<Bound> {

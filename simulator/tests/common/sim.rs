@@ -29,11 +29,16 @@ impl Sim {
 
     /// Of a command that is complete.
     pub(crate) fn of(command: &mut Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut sim = Self { child, stdout, address: SocketAddr::from(([0; 4], 0)) };
+        let mut sim = Self::unready(command);
         sim.address = sim.ready_line("listening on ");
         sim
+    }
+
+    /// Of a command whose lines are still to be read.
+    pub(crate) fn unready(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        Self { child, stdout, address: SocketAddr::from(([0; 4], 0)) }
     }
 
     pub(crate) fn ready_line(&mut self, prefix: &str) -> SocketAddr {

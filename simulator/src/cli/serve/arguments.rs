@@ -13,6 +13,7 @@ use super::super::value::{
     Age, Bytes, ClockOffset, Count, DomainName, Endpoint, InitialCount, RetainedRows, Threads, Time,
 };
 use super::faults::FaultArgument;
+use super::hosts::HostSettings;
 use crate::dns::DEFAULT_TTL_S;
 use crate::journal::{self, Durability, FailurePolicy};
 use crate::log;
@@ -36,6 +37,12 @@ pub(super) struct Settings {
     #[arg(long, value_name = "ADDR:PORT", help = listed("Where to listen; repeat for more; port 0 takes a free one", "127.0.0.1:1688"))]
     #[serde(deserialize_with = "texts")]
     pub(super) listen: Vec<Endpoint>,
+
+    /// Run a host of this name and address; repeat for more, each with its own table of clients. Other
+    /// keys: priority, weight, activation_interval, renewal_interval, initial_count, activated, sinkhole,
+    /// fault. What a host does not say is as said for all.
+    #[arg(long, value_name = "name=NAME,listen=ADDR:PORT,...", conflicts_with_all = ["listen", "dns_host"])]
+    pub(super) host: Vec<HostSettings>,
 
     /// Answer DNS queries for the domain here, over UDP and TCP, so that clients find this host.
     #[arg(long, value_name = "ADDR:PORT")]
@@ -207,6 +214,7 @@ impl Settings {
     pub(super) fn over(self, base: Self) -> Self {
         Self {
             listen: first_said(self.listen, base.listen),
+            host: first_said(self.host, base.host),
             dns: self.dns.or(base.dns),
             domain: self.domain.or(base.domain),
             dns_host: self.dns_host.or(base.dns_host),
@@ -287,6 +295,7 @@ const EXAMPLES: &str = "Examples:
   kms-sim serve --fault 'delay time=200ms probability=0.1' --fault 'hresult code=0xC004F042 nth=3'
   kms-sim serve --fault faults.toml        # then: kill -HUP PID, to read it again
   kms-sim serve --sinkhole --journal asked.journal   # then: kms-sim journal sinkhole asked.journal
+  kms-sim serve --host name=kms1,listen=127.0.0.1:1688 --host name=kms2,listen=127.0.0.2:1688,priority=10
   kms-sim serve --clock-offset 5h          # every request is refused: 0xC004F06C";
 
 /// Domain of a lab that did not choose one.

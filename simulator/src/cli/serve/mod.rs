@@ -2,6 +2,7 @@
 
 mod arguments;
 mod faults;
+mod hosts;
 mod plan;
 #[cfg(test)]
 mod sample;
@@ -18,8 +19,8 @@ use super::{file, output};
 use crate::admin::{self, AdminServer};
 use crate::dns::DnsServer;
 use crate::log;
-use crate::serve::Server;
 use crate::serve::config::raise_descriptor_limit;
+use crate::serve::{Handle, Server};
 pub(super) use arguments::Arguments;
 use arguments::Settings;
 use plan::Plan;
@@ -48,12 +49,13 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         warn!("{warning}");
     }
     let (seed, workers) = (plan.config.seed, plan.config.workers);
-    let sinkhole = plan.config.sinkhole;
+    let rules = plan.all_faults();
     let settings = plan::shown(&plan);
-    let server = Server::start(plan.config)?;
+    let server = Server::start(plan.config.clone())?;
+    let several = server.hosts().len() > 1;
     let (mut dns, mut dns_view) = (None, None);
     if let Some(plan) = &plan.dns {
-        let zone = plan.zone(server.addresses())?;
+        let zone = plan.zone(server.hosts().iter().map(Handle::addresses))?;
         let started = DnsServer::start(plan.address, zone.clone())?;
         started.set_choice(Some(server.dns_faults()));
         dns_view = Some(admin::DnsView { address: started.address(), zone });
@@ -64,14 +66,15 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         admin.map(|options| admin::start(options, server.hosts()[0].clone(), dns_view, settings));
     let admin = admin.transpose()?;
     info!(seed, workers, "started");
-    if sinkhole {
-        info!("sinkhole: every request is refused with 0xC004F041, and nobody is counted");
+    for host in server.hosts().iter().filter(|host| host.is_sinkhole()) {
+        let host = several.then(|| host.name().as_str());
+        info!(host, "sinkhole: every request is refused with 0xC004F041, and nobody is counted");
     }
-    output::print(ready_lines(server.addresses(), dns.as_ref(), admin.as_ref()).as_bytes())?;
+    output::print(ready_lines(server.hosts(), dns.as_ref(), admin.as_ref()).as_bytes())?;
     manager.ready();
     let reload = || {
         manager.reloading();
-        plan.faults.reload(server.clock().now());
+        faults::reload(&rules, server.clock().now());
         manager.ready();
     };
     let failure = runtime.block_on(async {
@@ -103,13 +106,16 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
 }
 
-/// One line per listener, for scripts that wait for it.
-fn ready_lines(
-    addresses: &[SocketAddr],
-    dns: Option<&DnsServer>,
-    admin: Option<&AdminServer>,
-) -> String {
-    let hosts = addresses.iter().map(|address| format!("listening on {address}\n"));
+/// One line per listener, for scripts that wait for it. Where there are several hosts, each line
+/// says whose listener it is.
+fn ready_lines(hosts: &[Handle], dns: Option<&DnsServer>, admin: Option<&AdminServer>) -> String {
+    let line = |host: &Handle, address: &SocketAddr| match hosts {
+        [_] => format!("listening on {address}\n"),
+        _ => format!("host {} listening on {address}\n", host.name()),
+    };
+    let hosts = hosts
+        .iter()
+        .flat_map(|host| host.addresses().iter().map(move |address| line(host, address)));
     let dns = dns.map(|dns| format!("dns listening on {}\n", dns.address()));
     let admin = admin.map(|admin| format!("admin listening on http://{}/\n", admin.address()));
     hosts.chain(dns).chain(admin).collect()

@@ -12,8 +12,9 @@ use nix::ifaddrs::getifaddrs;
 use tracing::level_filters::LevelFilter;
 
 use super::super::value::{DomainName, Time};
-use super::arguments::{DNS_HOST, DOMAIN, Settings};
+use super::arguments::{DOMAIN, Settings};
 use super::faults::{FaultArgument, Faults};
+use super::hosts::{HostPlan, HostSettings};
 use crate::admin;
 use crate::dns::{DEFAULT_TTL_S, HostRecord, Zone};
 use crate::journal::{JournalConfig, Retention};
@@ -29,21 +30,29 @@ pub(super) struct Plan {
     pub(super) admin: Option<admin::Options>,
     pub(super) log_format: log::Format,
     pub(super) log_level: LevelFilter,
-    /// The rules of `config`, and the file that they can be read from again.
+    /// The rules for every host, and the file that they can be read from again.
     pub(super) faults: Faults,
+    /// Where several hosts were asked for: all of them.
+    pub(super) hosts: Vec<HostPlan>,
     /// What is legal and probably not meant.
     pub(super) warnings: Vec<String>,
 }
 
-/// The DNS server that leads clients to this host.
+/// The DNS server that leads clients to the hosts.
 #[derive(Debug)]
 pub(super) struct DnsPlan {
     pub(super) address: SocketAddr,
     domain: String,
-    host: String,
+    ttl_s: u32,
+    hosts: Vec<DnsHost>,
+}
+
+/// How one host is published.
+#[derive(Debug)]
+struct DnsHost {
+    name: String,
     priority: u16,
     weight: u16,
-    ttl_s: u32,
 }
 
 impl Plan {
@@ -53,8 +62,10 @@ impl Plan {
     /// Settings that contradict each other.
     pub(super) fn new(settings: Settings, sockets: Vec<Arc<TcpListener>>) -> anyhow::Result<Self> {
         let mut warnings = Vec::new();
-        let dns = DnsPlan::new(&settings)?;
-        if dns.is_none() && (settings.domain.is_some() || settings.dns_host.is_some()) {
+        if !settings.host.is_empty() {
+            check_hosts(&settings, &sockets)?;
+        }
+        if settings.dns.is_none() && (settings.domain.is_some() || settings.dns_host.is_some()) {
             warnings.push("--domain and --dns-host have no effect without --dns".to_owned());
         }
         if settings.journal.is_none() && settings.says_how_to_journal() {
@@ -68,26 +79,54 @@ impl Plan {
             warnings
                 .push("the settings of the admin API have no effect without --admin".to_owned());
         }
-        if settings.sinkhole && settings.journal.is_none() {
+        let is_sinkhole = settings.sinkhole || settings.host.iter().any(HostSettings::is_sinkhole);
+        if is_sinkhole && settings.journal.is_none() {
             warnings.push("without --journal only the log says who asks the sinkhole".to_owned());
         }
         let log_format = settings.log_format.unwrap_or_default();
         let log_level = settings.log_level.unwrap_or_default().into();
-        if dns.is_none() && settings.fault.iter().any(FaultArgument::is_dns) {
+        if settings.dns.is_none() && settings.fault.iter().any(FaultArgument::is_dns) {
             warnings.push("faults of DNS have no effect without --dns".to_owned());
         }
-        let arguments = settings.fault.clone();
-        let says_where = !settings.listen.is_empty();
-        let mut config = serve_config(settings)?;
-        if !says_where && !sockets.is_empty() {
+        let mut config = serve_config(&settings)?;
+        if settings.listen.is_empty() && !sockets.is_empty() {
             config.listen.clear();
         }
         config.sockets = sockets;
-        let faults = Faults::new(&arguments, config.seed, config.clock.now())?;
+        let (seed, now) = (config.seed, config.clock.now());
+        let faults = Faults::new(&settings.fault, seed, now)?;
         config.faults = Arc::clone(&faults.set);
+        let hosts = (settings.host.iter().zip(1..))
+            .map(|(host, number)| HostPlan::new(host, number, &settings, seed, now))
+            .collect::<anyhow::Result<Vec<HostPlan>>>()?;
+        config.set_hosts(hosts.iter().map(|host| host.config.clone()));
+        config.check()?;
+        let dns = DnsPlan::new(&settings, &config, &hosts)?;
         warnings.extend(descriptor_warning(config.limits.connections));
-        Ok(Self { config, dns, admin, faults, log_format, log_level, warnings })
+        Ok(Self { config, dns, admin, faults, hosts, log_format, log_level, warnings })
     }
+
+    /// All rules: those for every host, then each host's own.
+    pub(super) fn all_faults(&self) -> Vec<&Faults> {
+        std::iter::once(&self.faults).chain(self.hosts.iter().map(|host| &host.faults)).collect()
+    }
+}
+
+/// What is said of one host has no place beside several.
+fn check_hosts(settings: &Settings, sockets: &[Arc<TcpListener>]) -> anyhow::Result<()> {
+    if !settings.listen.is_empty() {
+        bail!("listen: beside `host` each host says itself where it listens");
+    }
+    if settings.dns_host.is_some() {
+        bail!("dns_host: beside `host` each host has its own `name`");
+    }
+    if !sockets.is_empty() {
+        bail!(
+            "host: the service manager has passed sockets, which cannot be told apart among several \
+             hosts: use kms-sim.service without kms-sim.socket"
+        );
+    }
+    Ok(())
 }
 
 /// The token is read, and an address that needs one is refused, before anything is started.
@@ -122,13 +161,16 @@ pub(super) fn shown(plan: &Plan) -> serde_json::Value {
     let admin = plan.admin.as_ref();
     serde_json::json!({
         "listen": listen,
+        "host": (!plan.hosts.is_empty()).then(|| {
+            plan.hosts.iter().map(HostPlan::shown).collect::<Vec<_>>()
+        }),
         "workers": config.workers,
         "seed": config.seed.to_string(),
         "dns": plan.dns.as_ref().map(|dns| dns.address.to_string()),
         "domain": plan.dns.as_ref().map(|dns| dns.domain.strip_suffix('.').unwrap_or(&dns.domain)),
-        "dns_host": plan.dns.as_ref().map(|dns| dns.host.as_str()),
-        "dns_priority": plan.dns.as_ref().map(|dns| dns.priority),
-        "dns_weight": plan.dns.as_ref().map(|dns| dns.weight),
+        "dns_host": plan.dns.as_ref().and_then(|dns| dns.hosts.first()).map(|host| host.name.as_str()),
+        "dns_priority": plan.dns.as_ref().and_then(|dns| dns.hosts.first()).map(|host| host.priority),
+        "dns_weight": plan.dns.as_ref().and_then(|dns| dns.hosts.first()).map(|host| host.weight),
         "dns_ttl": plan.dns.as_ref().map(|dns| dns.ttl_s),
         "not_activated": !config.policy.activated,
         "sinkhole": config.sinkhole,
@@ -149,7 +191,7 @@ pub(super) fn shown(plan: &Plan) -> serde_json::Value {
     })
 }
 
-fn serve_config(settings: Settings) -> anyhow::Result<ServeConfig> {
+fn serve_config(settings: &Settings) -> anyhow::Result<ServeConfig> {
     let default = ServeConfig::default();
     let mut listen: Vec<SocketAddr> = settings.listen.iter().map(|endpoint| endpoint.0).collect();
     if listen.is_empty() {
@@ -162,7 +204,7 @@ fn serve_config(settings: Settings) -> anyhow::Result<ServeConfig> {
         name: name.context("dns_host")?.unwrap_or(default.name),
         further: default.further,
         own_faults: default.own_faults,
-        limits: limits(&settings),
+        limits: limits(settings),
         listen,
         sockets: default.sockets,
         workers: settings.workers.map_or(default.workers, |threads| threads.0),
@@ -175,8 +217,8 @@ fn serve_config(settings: Settings) -> anyhow::Result<ServeConfig> {
         initial_counts: (settings.initial_count.iter())
             .map(|count| (count.app_id, count.clients))
             .collect(),
-        clock: clock(&settings)?,
-        journal: journal(&settings),
+        clock: clock(settings)?,
+        journal: journal(settings),
         sinkhole: settings.sinkhole,
         seed: settings.seed.unwrap_or_else(drawn_seed),
         faults: default.faults,
@@ -234,7 +276,7 @@ fn limits(settings: &Settings) -> Limits {
     }
 }
 
-fn check_distinct(listen: &[SocketAddr]) -> anyhow::Result<()> {
+pub(super) fn check_distinct(listen: &[SocketAddr]) -> anyhow::Result<()> {
     for (index, address) in listen.iter().enumerate() {
         if address.port() != 0 && listen.iter().skip(index + 1).any(|other| other == address) {
             bail!("listen: `{address}` is given twice");
@@ -255,7 +297,11 @@ fn descriptor_warning(connections: NonZeroUsize) -> Option<String> {
 }
 
 impl DnsPlan {
-    fn new(settings: &Settings) -> anyhow::Result<Option<Self>> {
+    fn new(
+        settings: &Settings,
+        config: &ServeConfig,
+        hosts: &[HostPlan],
+    ) -> anyhow::Result<Option<Self>> {
         let Some(endpoint) = settings.dns else {
             return Ok(None);
         };
@@ -265,22 +311,42 @@ impl DnsPlan {
         let plan = Self {
             address: endpoint.0,
             domain: name(&settings.domain, DOMAIN),
-            host: name(&settings.dns_host, DNS_HOST).trim_end_matches('.').to_owned(),
-            priority: settings.dns_priority.unwrap_or(0),
-            weight: settings.dns_weight.unwrap_or(0),
             ttl_s: settings.dns_ttl.unwrap_or(DEFAULT_TTL_S),
+            hosts: match hosts {
+                [] => vec![DnsHost {
+                    name: config.name.to_string(),
+                    priority: settings.dns_priority.unwrap_or(0),
+                    weight: settings.dns_weight.unwrap_or(0),
+                }],
+                hosts => hosts.iter().map(DnsHost::of).collect(),
+            },
         };
         // Everything about the names is known before anything is bound.
-        plan.zone(&[SocketAddr::from((Ipv4Addr::LOCALHOST, 1688))])?;
+        let anywhere = [SocketAddr::from((Ipv4Addr::LOCALHOST, 1688))];
+        plan.zone(plan.hosts.iter().map(|_| anywhere.as_slice()))?;
         Ok(Some(plan))
     }
 
-    /// The zone that leads to a host listening on `listeners`: one SRV record for each port.
+    /// The zone that leads to the hosts, each listening on its part of `listeners`: one SRV record for
+    /// each port.
     ///
     /// # Errors
     /// Names that do not fit together.
-    pub(super) fn zone(&self, listeners: &[SocketAddr]) -> anyhow::Result<Zone> {
-        let mut zone = Zone::new(&self.domain)?.ttl_s(self.ttl_s)?;
+    pub(super) fn zone<'a>(
+        &self,
+        listeners: impl Iterator<Item = &'a [SocketAddr]>,
+    ) -> anyhow::Result<Zone> {
+        let zone = Zone::new(&self.domain)?.ttl_s(self.ttl_s)?;
+        let mut hosts = self.hosts.iter().zip(listeners);
+        hosts.try_fold(zone, |zone, (host, listeners)| self.with_host(zone, host, listeners))
+    }
+
+    fn with_host(
+        &self,
+        mut zone: Zone,
+        host: &DnsHost,
+        listeners: &[SocketAddr],
+    ) -> anyhow::Result<Zone> {
         let mut ports: Vec<u16> = listeners.iter().map(SocketAddr::port).collect();
         ports.sort_unstable();
         ports.dedup();
@@ -291,15 +357,22 @@ impl DnsPlan {
             addresses.sort_unstable();
             addresses.dedup();
             // A name stands for one set of addresses: another port gets a name of its own.
-            let name = if index == 0 { self.host.clone() } else { format!("{}-{port}", self.host) };
+            let name = if index == 0 { host.name.clone() } else { format!("{}-{port}", host.name) };
             zone = zone.host(HostRecord {
                 port,
-                priority: self.priority,
-                weight: self.weight,
+                priority: host.priority,
+                weight: host.weight,
                 ..HostRecord::new(name, addresses)
             })?;
         }
         Ok(zone)
+    }
+}
+
+impl DnsHost {
+    fn of(host: &HostPlan) -> Self {
+        let name = host.config.name.to_string();
+        Self { name, priority: host.priority, weight: host.weight }
     }
 }
 

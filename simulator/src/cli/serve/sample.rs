@@ -68,6 +68,10 @@ fn what_the_sample_calls_a_default_is_what_holds_without_it() {
 fn every_example_of_the_sample_is_taken() {
     let mut settings = parsed(&uncommented(&[EXAMPLE, DEFAULT]));
     settings.admin_token_file = None; // There is none here.
+    let hosts = std::mem::take(&mut settings.host); // Beside what is said of one host.
+    assert_eq!(hosts.len(), 2);
+    let several = Settings { host: hosts, ..Settings::default() };
+    assert_eq!(Plan::new(several, Vec::new()).unwrap().config.further.len(), 1);
     let plan = Plan::new(settings, Vec::new()).unwrap();
     assert_eq!(plan.warnings, [""; 0]);
     assert_eq!((plan.config.initial_counts.len(), plan.config.seed), (2, 42));

@@ -4,6 +4,7 @@
 //! events in order and pairs requests with their answers; [`findings`] judges by a table; [`report`]
 //! shows. Only the readers touch files.
 
+pub mod anomaly;
 pub mod findings;
 pub mod moment;
 pub mod names;

@@ -26,6 +26,7 @@ Examples:
   kms-probe analyze Application.evtx
   kms-probe analyze client.xml host.xml slmgr.txt
   kms-probe analyze collected.txt --redact --format json
+  kms-probe analyze capture.pcapng host.evtx --format html --output report.html
   kms-probe analyze host.evtx --format csv --output timeline.csv
 
 Exit codes: 0 nothing is wrong, 1 something is, 2 usage or this program's own failure.")]
@@ -59,6 +60,7 @@ enum Format {
     Text,
     Json,
     Csv,
+    Html,
 }
 
 /// Runs `analyze`.
@@ -80,6 +82,7 @@ pub(super) fn run(args: &AnalyzeArgs, out: &mut dyn Write) -> anyhow::Result<Out
             Format::Text => out.write_all(report::text::text(&analysis, style).as_bytes())?,
             Format::Json => report::json::write(&analysis, out)?,
             Format::Csv => report::csv::write(&analysis, out)?,
+            Format::Html => out.write_all(report::html::page(&analysis).as_bytes())?,
         }
         Ok(())
     })?;

@@ -174,3 +174,15 @@ fn a_report_is_written_whole_and_its_exit_code_follows_the_severity() {
     assert_eq!((code(&output), text(&output.stdout)), (1, ""));
     assert!(fs::read_to_string(&place).unwrap().contains("client.skew"));
 }
+
+#[test]
+fn a_page_and_its_plots_hold_no_markup_of_a_file() {
+    let folder = Folder::new();
+    let line =
+        format!("0xC004F06C,25,<script>alert(1)</script>,{CMID},2026/11/20 16:00,0,1,2,{SKU}\n");
+    let output = run(&[&folder.file("lines", line)], &["--format", "html"]);
+    let page = text(&output.stdout);
+    assert!(page.starts_with("<!DOCTYPE html>"), "{page}");
+    assert!(page.contains("client.skew") && page.contains("<svg"));
+    assert!(!page.contains("<script>") && page.contains("&lt;script&gt;"));
+}

@@ -59,6 +59,19 @@ impl Capture {
         dissection
     }
 
+    /// Waits until so many PDUs are in the file, ends the capture, and returns the file as it is.
+    #[must_use]
+    pub fn bytes(self, pdus: usize) -> Vec<u8> {
+        let file = self.folder.path().join(FILE);
+        let mut all = reader(&file, self.server, "tcp.len > 0");
+        until("all PDUs in the capture", || {
+            run(&mut all).stdout.lines().map(pdus_in).sum::<usize>() >= pdus
+        });
+        let status = self.tshark.interrupt();
+        assert!(status.success(), "tshark ended with {status}");
+        fs::read(&file).expect("the capture file")
+    }
+
     /// Waits until so many PDUs are in the file, ends the capture, and dissects it. Returns how
     /// many packets are malformed, too.
     #[track_caller]

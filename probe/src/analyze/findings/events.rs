@@ -108,7 +108,7 @@ const fn meaning(code: u32) -> &'static str {
 }
 
 /// `0xC004F06C: the time of the request is not valid`.
-pub(super) fn explained(code: u32) -> String {
+pub(crate) fn explained(code: u32) -> String {
     match Hresult(code).info() {
         Some(info) => format!("{}: {}", info.code, info.meaning),
         None => format!("{}: {}", Hresult(code), crate::explain::decode(code).summary),

@@ -15,6 +15,7 @@ use super::records::Records;
 use super::timeline::Timeline;
 use crate::verdict::Severity;
 
+pub(crate) use self::events::explained;
 pub(crate) use self::network::ended;
 pub use self::table::Row;
 
@@ -124,7 +125,18 @@ pub fn of(records: &Records, timeline: &Timeline) -> Vec<Finding> {
     identity::find(records, timeline, &mut gathered);
     licenses::find(records, &mut gathered);
     network::find(records, &mut gathered);
+    unusual(records, &mut gathered);
     conclude(gathered, timeline)
+}
+
+/// Who behaves unlike the others.
+fn unusual(records: &Records, gathered: &mut Gathered) {
+    for one in super::anomaly::find(records) {
+        let is_suspicious = one.score >= super::anomaly::SUSPICIOUS;
+        let code = if is_suspicious { "anomaly.suspicious" } else { "anomaly.unusual" };
+        let seen = Seen { subject: one.subject, place: one.place, time: one.time, code: None };
+        gathered.add(code, &seen, || format!("score {}: {}", one.score, one.reasons.join("; ")));
+    }
 }
 
 fn conclude(gathered: Gathered, timeline: &Timeline) -> Vec<Finding> {

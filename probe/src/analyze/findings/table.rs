@@ -284,6 +284,20 @@ pub const ROWS: &[Row] = &[
         "publish the record in that zone, or correct the client's DNS suffix",
     ),
     row(
+        "anomaly.suspicious",
+        Warning,
+        false,
+        "a client or address behaves unlike all others in several ways",
+        "find out what runs there: the reasons beside each say where to look",
+    ),
+    row(
+        "anomaly.unusual",
+        Info,
+        false,
+        "a client or address behaves unlike the others",
+        "worth a look where other findings name it too",
+    ),
+    row(
         "report.verdict",
         Critical,
         false,

@@ -3,6 +3,7 @@
 //! Every reader streams, holds at most a stated amount of the file at a time, and skips what it
 //! cannot understand, counting it.
 
+mod capture;
 mod collector;
 pub mod encoding;
 mod event;
@@ -99,7 +100,7 @@ pub fn read(path: &Path, options: &Options, sink: &mut Sink<'_>) -> io::Result<(
         }
         Some(Binary::Kind(FileKind::Capture)) => {
             sink.kind(FileKind::Capture);
-            sink.problem("packet captures are not read by this version");
+            capture::read(file, options, sink);
             Ok(())
         }
         Some(Binary::Kind(_)) => {

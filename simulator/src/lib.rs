@@ -9,6 +9,7 @@ pub mod fault;
 pub mod fleet;
 pub mod journal;
 pub mod load;
+pub mod locust;
 pub mod log;
 pub mod model;
 pub mod serve;

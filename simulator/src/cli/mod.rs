@@ -43,6 +43,8 @@ enum Command {
     Client(Box<client::Arguments>),
     /// Load a simulator, or any RPC endpoint of one's own, and measure how it bears it.
     Load(Box<load::Arguments>),
+    /// Print the locustfile for a Locust master whose workers are `load --locust-master`.
+    LocustStub(load::Stub),
     /// Print what to type on a lab machine to point it at a simulator, and to undo it.
     ClientSetup(client_setup::Arguments),
     /// List the products that the lab knows, with all their ids.
@@ -96,6 +98,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Client(arguments) => return client::run(*arguments),
         Command::Load(arguments) => return load::run(*arguments),
+        Command::LocustStub(arguments) => load::print_stub(&arguments),
         Command::Serve(arguments) => serve::run(*arguments),
         Command::Journal(command) => journal::run(command),
         Command::ClientSetup(arguments) => client_setup::run(arguments),

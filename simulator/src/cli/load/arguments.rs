@@ -24,7 +24,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, value_name = "R", group = "schedule")]
     pub(super) rate: Option<PerSecond>,
     /// So many users, each waiting for its answer (closed loop).
-    #[arg(long, value_name = "C", group = "schedule")]
+    #[arg(long, value_name = "C", groups = ["schedule", "loop"])]
     pub(super) closed: Option<u32>,
     /// Rates one after the other, such as `100:10s,200:10s`; the last one stays.
     #[arg(long, value_name = "R:TIME,..", group = "schedule")]
@@ -39,7 +39,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, value_enum, default_value_t = Arrivals::Constant)]
     pub(super) arrivals: Arrivals,
     /// Pause of a user of the closed loop after each answer.
-    #[arg(long, value_name = "TIME", default_value = "0s", requires = "closed")]
+    #[arg(long, value_name = "TIME", default_value = "0s", requires = "loop")]
     pub(super) think: Pause,
     /// Connections at once; 64, or as many as there are users.
     #[arg(long, value_name = "N")]
@@ -123,7 +123,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(
         long,
         requires = "slo",
-        conflicts_with_all = ["closed", "steps", "ramp", "replay", "csv", "hlog", "count"]
+        conflicts_with_all = ["closed", "steps", "ramp", "replay", "csv", "hlog", "count", "locust_master"]
     )]
     pub(super) find_capacity: bool,
     /// Length of one trial of the search.
@@ -147,6 +147,8 @@ pub(in crate::cli) struct Arguments {
     /// Load a target beyond loopback.
     #[arg(long)]
     pub(super) i_own_this_target: bool,
+    #[command(flatten)]
+    pub(super) locust: super::locust::Worker,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -195,6 +197,10 @@ Examples:
   kms-sim load 127.0.0.1:1688 --closed 16 --depth kms --format json
   kms-sim load 127.0.0.1:1688 --rate 500 --reconnect --close rst --slo p99=20ms,errors=0.1%
   kms-sim load 127.0.0.1:1688 --find-capacity --slo p99=5ms --target-pid $(pidof kms-sim)
+  kms-sim load 127.0.0.1:1688 --think 1s --locust-master 127.0.0.1:5557
+
+With --locust-master, Locust says how many users run here and shows what they measure. A user is a
+closed loop, or a fixed rate with --locust-user-rate. Target, depth and ceilings stay those given here.
 
 Exit codes: 0 done, 1 an objective was missed or the run is invalid, 2 usage, or it could not be
 started.";

@@ -1,6 +1,7 @@
 //! `kms-sim load`: from arguments to a plan, a run or a search, and its reports.
 
 mod arguments;
+mod locust;
 mod run;
 mod value;
 
@@ -15,6 +16,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 pub(super) use self::arguments::Arguments;
 use self::arguments::{Arrivals, CloseBy, DepthName};
+pub(super) use self::locust::{Stub, print_stub};
 use crate::client::prove;
 use crate::load::{
     Close, Demand, Depth, Identity, Mix, Plan, Profile, Room, Spacing, Transport, first_request,
@@ -27,6 +29,13 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let target = target(&arguments)?;
     raise_descriptor_limit();
     let plan = plan(&arguments, target)?;
+    if let Some(master) = &arguments.locust.locust_master {
+        plan.check(&Room::of_this_machine(target))?;
+        if plan.depth == Depth::Kms {
+            prove_lab(&plan)?;
+        }
+        return locust::run(&arguments, master, plan);
+    }
     let room = Room::of_this_machine(target);
     plan.check(&room)?;
     let files = run::Files::create(&arguments)?;
@@ -53,7 +62,11 @@ fn plan(arguments: &Arguments, target: SocketAddr) -> anyhow::Result<Plan> {
         Demand::Closed { users, .. } => Some(*users),
         Demand::Open(..) => None,
     };
-    let connections = arguments.connections.or(users).unwrap_or(CONNECTIONS_DEFAULT);
+    let connections = arguments
+        .connections
+        .or(users)
+        .or(arguments.locust.connections())
+        .unwrap_or(CONNECTIONS_DEFAULT);
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let workers = u32::try_from(processors).unwrap_or(1).min(connections.max(1));
     let workers = arguments.workers.unwrap_or(workers);

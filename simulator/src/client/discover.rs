@@ -16,9 +16,20 @@ use super::exchange::HostName;
 use crate::dns::name;
 use crate::model::client::Candidate;
 
+/// A DNS server, and how long it is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Resolver {
+    /// Where it is.
+    pub(crate) server: SocketAddr,
+    /// How often a question is sent at most, over UDP.
+    pub(crate) tries: u32,
+    /// How long each is waited for.
+    pub(crate) try_time: Duration,
+}
+
 /// Why DNS led nowhere.
 #[derive(Debug, Error)]
-pub(super) enum DnsFailure {
+pub(crate) enum DnsFailure {
     #[error("`{0}` does not exist")]
     NoName(String),
     #[error("`{0}` has no such records")]
@@ -37,9 +48,16 @@ pub(super) enum DnsFailure {
     NoServer(String),
 }
 
+impl Resolver {
+    /// The server at `server`, asked twice, for two seconds each.
+    pub(crate) const fn at(server: SocketAddr) -> Self {
+        Self { server, tries: TRIES, try_time: TRY_TIME }
+    }
+}
+
 impl DnsFailure {
     /// What a Windows client shows, where it is documented; else that no host could be used.
-    pub(super) const fn hresult(&self) -> Hresult {
+    pub(crate) const fn hresult(&self) -> Hresult {
         match self {
             Self::NoName(_) => Hresult::DNS_NAME_ERROR,
             Self::NoRecords(_) => Hresult::DNS_NO_RECORDS,
@@ -50,13 +68,13 @@ impl DnsFailure {
 }
 
 /// The hosts that `_vlmcs._tcp.DOMAIN` lists, as they stand there; at most [`HOSTS_MAX`].
-pub(super) async fn hosts(
-    server: SocketAddr,
+pub(crate) async fn hosts(
+    resolver: Resolver,
     domain: &str,
     ids: &mut (dyn FnMut() -> u16 + Send),
 ) -> Result<Vec<(Candidate, HostName)>, DnsFailure> {
     let service = name::parse(&format!("_vlmcs._tcp.{domain}"))?;
-    let answer = query(server, &service, RecordType::SRV, ids()).await?;
+    let answer = query(resolver, &service, RecordType::SRV, ids()).await?;
     let hosts = answer.answers.iter().filter_map(|record| match &record.data {
         RData::SRV(srv) if !srv.target.is_root() => {
             let target = srv.target.to_ascii();
@@ -71,19 +89,20 @@ pub(super) async fn hosts(
 }
 
 /// The addresses of a host, IPv4 first; at most [`ADDRESSES_MAX`].
-pub(super) async fn addresses(
-    server: Option<SocketAddr>,
+pub(crate) async fn addresses(
+    resolver: Option<Resolver>,
     host: &HostName,
     ids: &mut (dyn FnMut() -> u16 + Send),
 ) -> Result<Vec<SocketAddr>, DnsFailure> {
     if let Some(address) = host.address() {
         return Ok(vec![SocketAddr::new(address, host.port)]);
     }
-    let server = server.ok_or_else(|| DnsFailure::NoServer(escape(&host.name).into_owned()))?;
+    let no_server = || DnsFailure::NoServer(escape(&host.name).into_owned());
+    let resolver = resolver.ok_or_else(no_server)?;
     let name = name::parse(&host.name)?;
     let mut found = Vec::new();
     for kind in [RecordType::A, RecordType::AAAA] {
-        let answer = match query(server, &name, kind, ids()).await {
+        let answer = match query(resolver, &name, kind, ids()).await {
             Ok(answer) => answer,
             Err(DnsFailure::NoRecords(_)) => continue,
             Err(_) if !found.is_empty() => continue,
@@ -99,13 +118,14 @@ pub(super) async fn addresses(
     if found.is_empty() { Err(DnsFailure::NoRecords(shown(&name))) } else { Ok(found) }
 }
 
-/// One question over UDP, twice if need be, and over TCP where the answer was cut (RFC 7766).
+/// One question over UDP, again if need be, and over TCP where the answer was cut (RFC 7766).
 async fn query(
-    server: SocketAddr,
+    resolver: Resolver,
     name: &Name,
     kind: RecordType,
     id: u16,
 ) -> Result<Message, DnsFailure> {
+    let Resolver { server, tries, try_time } = resolver;
     let fail = |source| DnsFailure::Socket { server, source };
     let mut question = Message::new(id, MessageType::Query, OpCode::Query);
     question.metadata.recursion_desired = true;
@@ -114,9 +134,10 @@ async fn query(
     edns.set_max_payload(UDP_BYTES_MAX);
     question.set_edns(edns);
     let bytes = question.to_vec().map_err(|error| fail(io::Error::other(error)))?;
-    let answer = match over_udp(server, &bytes, &question).await.map_err(fail)? {
+    let answer = match over_udp(resolver, &bytes, &question).await.map_err(fail)? {
         Some(answer) if answer.metadata.truncation => {
-            let exchange = tokio::time::timeout(TRY_TIME * TRIES, over_tcp(server, &bytes));
+            let exchange =
+                tokio::time::timeout(try_time.saturating_mul(tries), over_tcp(server, &bytes));
             let silent = || DnsFailure::Silent { server, name: shown(name) };
             let bytes = exchange.await.map_err(|_| silent())?.map_err(fail)?;
             let answer = Message::from_vec(&bytes).ok().filter(|answer| fits(&question, answer));
@@ -137,19 +158,20 @@ async fn query(
 
 /// `None`: silence, or nothing that answers this question.
 async fn over_udp(
-    server: SocketAddr,
+    resolver: Resolver,
     bytes: &[u8],
     question: &Message,
 ) -> io::Result<Option<Message>> {
+    let Resolver { server, tries, try_time } = resolver;
     let any: IpAddr = match server {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
     let socket = UdpSocket::bind((any, 0)).await?;
     socket.connect(server).await?;
-    for _ in 0..TRIES {
+    for _ in 0..tries {
         socket.send(bytes).await?;
-        let answered = tokio::time::timeout(TRY_TIME, async {
+        let answered = tokio::time::timeout(try_time, async {
             let mut buffer = vec![0; usize::from(u16::MAX)];
             loop {
                 let count = socket.recv(&mut buffer).await?;

@@ -19,7 +19,7 @@ use kms_protocol::time::Instant;
 use kms_protocol::wire::{ByteOrder, Misuse};
 use thiserror::Error;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::dns::name;
 
@@ -34,7 +34,7 @@ pub struct HostName {
 
 /// Why there was no answer that counts.
 #[derive(Debug, Error)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     #[error(
         "{address} is not on loopback, and only a lab of one's own may be asked \
              (--i-own-this-target)"
@@ -64,12 +64,17 @@ pub(super) enum Failure {
 
 impl Failure {
     /// What event 12288 shows: the host's own code, or that no RPC server answered.
-    pub(super) const fn hresult(&self) -> Hresult {
+    pub(crate) const fn hresult(&self) -> Hresult {
         match self {
             Self::Refused { hresult, .. } => *hresult,
             Self::Unverified { .. } | Self::Malformed { .. } => Hresult::INVALID_DATA,
             _ => Hresult::RPC_SERVER_UNAVAILABLE,
         }
+    }
+
+    /// Whether the host itself said no, or something that is no answer.
+    pub(crate) const fn came_from_the_host(&self) -> bool {
+        matches!(self, Self::Refused { .. }) || self.is_answer()
     }
 
     /// Whether an answer came, which a client processes (event 12289) and then refuses.
@@ -86,7 +91,24 @@ pub(super) async fn exchange(
     iv: &[u8; 16],
     timeout: Duration,
 ) -> Result<(OpenResponse, SocketAddr), Failure> {
-    match tokio::time::timeout(timeout, ask(address, keys, request, iv)).await {
+    exchange_from(None, address, keys, request, iv, timeout).await
+}
+
+/// The same, as a client that has the address `source`.
+pub(crate) async fn exchange_from(
+    source: Option<IpAddr>,
+    address: SocketAddr,
+    keys: &LabKeys,
+    request: &Request,
+    iv: &[u8; 16],
+    timeout: Duration,
+) -> Result<(OpenResponse, SocketAddr), Failure> {
+    let asked = async {
+        let connected = connect(source, address).await;
+        let stream = connected.map_err(|source| Failure::Connect { address, source })?;
+        ask(stream, address, keys, request, iv).await
+    };
+    match tokio::time::timeout(timeout, asked).await {
         Ok(result) => result.map(|response| (response, address)),
         Err(_) => Err(Failure::TimedOut { address, timeout }),
     }
@@ -106,14 +128,20 @@ pub async fn prove(
     exchange(address, keys, request, iv, timeout).await.map(|_| ()).map_err(|e| e.to_string())
 }
 
+async fn connect(source: Option<IpAddr>, address: SocketAddr) -> io::Result<TcpStream> {
+    let Some(source) = source else { return TcpStream::connect(address).await };
+    let socket = if source.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.bind(SocketAddr::new(source, 0))?;
+    socket.connect(address).await
+}
+
 async fn ask(
+    stream: TcpStream,
     address: SocketAddr,
     keys: &LabKeys,
     request: &Request,
     iv: &[u8; 16],
 ) -> Result<OpenResponse, Failure> {
-    let connected = TcpStream::connect(address).await;
-    let stream = connected.map_err(|source| Failure::Connect { address, source })?;
     let connection = Connection::new(Config::default(), Instant::ZERO);
     let mut wire = Wire { address, stream, connection };
     let contexts = [

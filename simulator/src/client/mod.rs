@@ -3,8 +3,8 @@
 //! It asks under a lab key only, so that a genuine host can do no more than refuse it.
 
 mod clock;
-mod discover;
-mod exchange;
+pub(crate) mod discover;
+pub(crate) mod exchange;
 mod run;
 pub mod setup;
 mod show;

@@ -14,7 +14,7 @@ use rand::{Rng as _, RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use super::clock::{self, AdminUrl, ClockError};
-use super::discover::{self, DnsFailure};
+use super::discover::{self, DnsFailure, Resolver};
 use super::exchange::{Failure, HostName, exchange};
 use super::show::{View, event_12288, event_12289, status_text};
 use crate::model::client::{Answer, Event, Lifecycle, Rules, State, order};
@@ -257,7 +257,7 @@ impl Client {
         let Some(server) = self.options.dns else {
             return Err(DnsFailure::NoServer(domain.to_owned()));
         };
-        let hosts = discover::hosts(server, domain, &mut || fresh_id()).await?;
+        let hosts = discover::hosts(Resolver::at(server), domain, &mut || fresh_id()).await?;
         let (candidates, hosts): (Vec<_>, Vec<_>) = hosts.into_iter().unzip();
         let random = &mut self.random;
         let order = order(&candidates, |below| random.random_range(0..below.max(1)));
@@ -270,7 +270,8 @@ impl Client {
         host: &HostName,
         out: &mut dyn Write,
     ) -> io::Result<Result<(), NoAnswer>> {
-        let addresses = discover::addresses(self.options.dns, host, &mut || fresh_id()).await;
+        let resolver = self.options.dns.map(Resolver::at);
+        let addresses = discover::addresses(resolver, host, &mut || fresh_id()).await;
         let addresses = match addresses {
             Ok(addresses) => addresses,
             Err(failure) => {

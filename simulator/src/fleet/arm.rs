@@ -26,11 +26,26 @@ pub trait Arm {
         request: &Request,
     ) -> Result<Answered, NoAnswer>;
 
+    /// What `host` counts at `now`.
+    ///
+    /// # Errors
+    /// Why it could not be learned; the run ends.
+    fn counts(&mut self, now: Seconds, host: usize) -> anyhow::Result<Counts>;
+
     /// A change of the scenario that concerns hosts, DNS or links begins, or ends.
     ///
     /// # Errors
     /// Why the world could not be changed; the run ends.
     fn change(&mut self, now: Seconds, change: &Change, begins: bool) -> anyhow::Result<()>;
+}
+
+/// What a host counts: distinct clients of the last 30 days.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Of Windows.
+    pub windows: u32,
+    /// Of Office.
+    pub office: u32,
 }
 
 /// A host in an SRV answer.

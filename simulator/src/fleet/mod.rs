@@ -15,3 +15,4 @@ pub mod arm;
 pub mod builtin;
 pub mod outcome;
 pub mod scenario;
+pub mod wire;

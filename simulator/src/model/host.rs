@@ -157,6 +157,16 @@ impl Host {
         &self.clients
     }
 
+    /// Decides by another policy from now on.
+    pub const fn set_policy(&mut self, policy: HostPolicy) {
+        self.policy = policy;
+    }
+
+    /// Forgets every client, as a restart does (KMS activation planning).
+    pub fn forget(&mut self) {
+        self.clients = ClientTable::default();
+    }
+
     /// The policy in force.
     #[must_use]
     pub const fn policy(&self) -> &HostPolicy {

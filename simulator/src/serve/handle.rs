@@ -91,6 +91,17 @@ impl Handle {
         (host.clients().clone(), *host.policy())
     }
 
+    /// Lets the host decide by another policy from the next request on. Not recorded in a journal.
+    pub fn set_policy(&self, policy: HostPolicy) {
+        let activated = policy.activated && !self.shared.sinkhole;
+        self.shared.host().set_policy(HostPolicy { activated, ..policy });
+    }
+
+    /// Lets the host forget every client. Not recorded in a journal, which restores them.
+    pub fn forget_clients(&self) {
+        self.shared.host().forget();
+    }
+
     /// The count of `app_id` now, without recording anything.
     #[must_use]
     pub fn count(&self, app_id: Guid) -> u32 {

@@ -6,6 +6,7 @@ use kms_protocol::kms::product::{PRODUCTS, WINDOWS_APP_ID};
 use kms_protocol::kms::{LicenseStatus, MachineName};
 
 use super::*;
+use crate::fleet::scenario::{Host, Site};
 use crate::model::client::Candidate;
 
 #[test]
@@ -173,13 +174,29 @@ fn a_change_of_what_is_not_there_or_of_clients_is_refused() {
 
 #[test]
 fn more_hosts_or_sites_than_there_is_room_for_are_refused() {
-    let mut scenario = scenario("");
-    let host = scenario.hosts[0].clone();
-    scenario.hosts = (0..=HOSTS_MAX)
-        .map(|number| crate::fleet::scenario::Host { name: format!("h{number}"), ..host.clone() })
-        .collect();
-    let error = WireArm::start(&scenario, &[NORTH, SOUTH]).unwrap_err().to_string();
-    assert!(error.contains("65 hosts"), "{error}");
+    let with_hosts = |count: usize| {
+        let mut scenario = scenario("");
+        let like = scenario.hosts[0].clone();
+        let more = (scenario.hosts.len()..count)
+            .map(|number| Host { name: format!("host-{number}"), ..like.clone() });
+        scenario.hosts.extend(more);
+        WireArm::start(&scenario, &[NORTH, SOUTH])
+    };
+    assert!(with_hosts(HOSTS_MAX).is_ok());
+    let error = with_hosts(HOSTS_MAX + 1).unwrap_err().to_string();
+    assert!(error.starts_with("65 hosts"), "{error}");
+
+    let with_sites = |count: usize| {
+        let mut scenario = scenario("");
+        let like = scenario.sites[1].clone();
+        let more = (scenario.sites.len()..count)
+            .map(|number| Site { name: format!("site-{number}"), ..like.clone() });
+        scenario.sites.extend(more);
+        WireArm::start(&scenario, &(0..count).collect::<Vec<_>>())
+    };
+    assert!(with_sites(SITES_MAX).is_ok());
+    let error = with_sites(SITES_MAX + 1).unwrap_err().to_string();
+    assert!(error.starts_with("101 sites"), "{error}");
 }
 
 impl WireArm {

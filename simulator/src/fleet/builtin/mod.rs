@@ -32,7 +32,25 @@ macro_rules! builtins {
 }
 
 /// All, in the order in which they teach.
-pub const BUILTINS: &[Builtin] = builtins!["first-rollout"];
+pub const BUILTINS: &[Builtin] = builtins![
+    "first-rollout",
+    "office-closure",
+    "host-outage-30d",
+    "host-outage-200d",
+    "dns-outage",
+    "firewall-closed",
+    "weights-two-sites",
+    "monday-morning",
+    "duplicate-cmid",
+    "random-name",
+    "random-cmid",
+    "roaming-drive",
+    "kms-vs-mak",
+    "clock-skew",
+    "wrong-key",
+    "windows7-grace",
+    "office-grace",
+];
 
 #[cfg(test)]
 mod tests {

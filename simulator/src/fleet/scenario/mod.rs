@@ -10,8 +10,12 @@ mod expectation;
 mod group;
 mod mistake;
 mod read;
+pub mod schema;
 pub mod shape;
 mod time;
+
+#[cfg(test)]
+mod tests;
 
 pub use change::{Action, Change, DnsFailure, Rejection};
 pub use expectation::{Application, EventKind, Expectation, LicenceState, Metric, When};

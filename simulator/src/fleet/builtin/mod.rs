@@ -69,4 +69,11 @@ mod tests {
             assert!(!scenario.expectations.is_empty(), "{}", builtin.name);
         }
     }
+
+    #[test]
+    fn the_example_of_the_docs_is_right() {
+        let page = include_str!("../../../../docs/fleet.md");
+        let example = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
+        assert_eq!(Scenario::from_toml(example.unwrap()).unwrap().groups[0].count, 300);
+    }
 }

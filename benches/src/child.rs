@@ -104,6 +104,15 @@ impl Server {
         Ok(kibibytes * 1024)
     }
 
+    /// Descriptors that it has open.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub fn descriptors(&self) -> Result<usize> {
+        let open = fs::read_dir(format!("/proc/{}/fd", self.child.id()));
+        Ok(open.context("the server is gone")?.count())
+    }
+
     /// Asks it to end in good order, and waits for that.
     ///
     /// # Errors

@@ -15,6 +15,7 @@
 //! - [`discover`]: `kms-probe discover` beside dig.
 //! - [`journal`]: a journal that answers wait for, beside bare SQLite with the same batches.
 //! - [`hold`]: how far [`hostile`] clients delay the exchanges of others.
+//! - [`soak`]: whether a server under load, faults and dying clients grows; [`growth`] judges.
 //! - [`machine`]: processors, descriptors, and what the report says about the machine.
 //! - [`suite`]: the plan, its rounds, and the figures.
 //! - [`report`]: text and JSON.
@@ -25,6 +26,7 @@ pub mod discover;
 pub mod drive;
 pub mod exchange;
 pub mod floor;
+pub mod growth;
 pub mod hold;
 pub mod hostile;
 pub mod journal;
@@ -32,6 +34,7 @@ pub mod machine;
 pub mod network;
 pub mod report;
 pub mod script;
+pub mod soak;
 pub mod suite;
 pub mod sweep;
 pub mod usage;

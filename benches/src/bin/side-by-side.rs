@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 use kms_benches::script::Sizes;
 use kms_benches::suite::{self, Plan};
-use kms_benches::{floor, hold, journal, report, usage};
+use kms_benches::{floor, hold, journal, report, soak, usage};
 use nix::sys::resource::{Resource, getrlimit};
 
 /// Measures `kms-sim serve` as a share of a bare tokio server, on two processors.
@@ -53,6 +53,16 @@ enum Role {
         #[arg(long, default_value_t = 5)]
         seconds: u64,
     },
+    /// Whether the server grows at half capacity, with faults on and clients that are killed; fails
+    /// when memory, descriptors or tasks do
+    Soak {
+        /// Length of the load, in seconds
+        #[arg(long, default_value_t = 600)]
+        seconds: u64,
+        /// What the clients' fates follow from
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// The floor server: messages of fixed lengths, until it is killed
     #[command(hide = true)]
     FloorServer {
@@ -79,6 +89,7 @@ fn main() -> Result<()> {
         }
         Some(Role::MeasureCommand { command }) => return usage::measure_command(&command),
         Some(Role::Journal) => report::journal_text(&journal::run(&plan(&arguments)?, progress)?),
+        Some(Role::Soak { seconds, seed }) => return soak(&arguments, seconds, seed),
         Some(Role::Hold { seconds }) => return hold(&arguments, seconds),
         None => {
             let format = arguments.format;
@@ -101,6 +112,15 @@ fn hold(arguments: &Arguments, seconds: u64) -> Result<()> {
     let figures = hold::run(hold::Plan { rounds, measure, half_open, kms_sim }, progress)?;
     io::stdout().write_all(figures.text().as_bytes()).context("write the result")?;
     ensure!(arguments.smoke || figures.holds(), "others are delayed for too long");
+    Ok(())
+}
+
+fn soak(arguments: &Arguments, seconds: u64, seed: u64) -> Result<()> {
+    let Plan { kms_sim, .. } = plan(arguments)?;
+    let length = Duration::from_secs(seconds);
+    let figures = soak::run(soak::Plan { length, seed, kms_sim }, progress)?;
+    io::stdout().write_all(figures.text().as_bytes()).context("write the result")?;
+    ensure!(figures.growth.holds(), "the server grows");
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use kms_protocol::filetime::FileTime;
 use kms_protocol::guid::Guid;
+use tokio::runtime::RuntimeMetrics;
 
 use super::clock::{Change, HostClock};
 use super::counters::Totals;
@@ -22,6 +23,8 @@ pub struct Handle {
     pub(super) shared: Arc<Shared>,
     pub(super) workers: Arc<[Arc<Worker>]>,
     pub(super) addresses: Arc<[SocketAddr]>,
+    /// Of the threads that serve all hosts.
+    pub(super) runtimes: Arc<[RuntimeMetrics]>,
 }
 
 impl Handle {
@@ -64,6 +67,12 @@ impl Handle {
     #[must_use]
     pub fn connections(&self) -> usize {
         self.workers.iter().map(|worker| worker.sessions()).sum()
+    }
+
+    /// Tasks that the threads which serve connections have now, those of all hosts together.
+    #[must_use]
+    pub fn tasks(&self) -> usize {
+        self.runtimes.iter().map(RuntimeMetrics::num_alive_tasks).sum()
     }
 
     /// Connections that may be open at once, those of all hosts together.

@@ -9,7 +9,7 @@ use kms_protocol::filetime::FileTime;
 use kms_protocol::guid::Guid;
 use kms_protocol::kms::crypto::LabKeys;
 use kms_protocol::server::Config;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Runtime, RuntimeMetrics};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{error, info};
@@ -95,6 +95,7 @@ impl Server {
         let runtimes =
             (0..config.workers.get()).map(|_| runtime()).collect::<Result<Vec<_>, _>>()?;
         let shared = shared(&config, &hosts)?;
+        let metrics: Arc<[RuntimeMetrics]> = runtimes.iter().map(Runtime::metrics).collect();
         let (stop, stopping) = watch::channel(false);
         let mut of_threads: Vec<Vec<(Arc<Worker>, Vec<TcpListener>)>> =
             runtimes.iter().map(|_| Vec::new()).collect();
@@ -107,7 +108,8 @@ impl Server {
                 thread.push((worker, sockets));
             }
             let (shared, workers) = (Arc::clone(shared), workers.into());
-            handles.push(Handle { shared, workers, addresses: addresses.into() });
+            let (addresses, runtimes) = (addresses.into(), Arc::clone(&metrics));
+            handles.push(Handle { shared, workers, addresses, runtimes });
         }
         let common = match shared.first() {
             Some(first) => Arc::clone(&first.common),

@@ -14,6 +14,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
+use tokio::runtime::Handle;
 
 use super::super::lab::{APPLICATIONS, Lab};
 
@@ -98,6 +99,12 @@ impl prometheus_client::collector::Collector for Collector {
             "connections_limit",
             "Connections that may be open at once",
             lab.server.connections_max(),
+        )?;
+        gauge(
+            &mut encoder,
+            "tasks_alive",
+            "Tasks that have not ended, of the threads that serve and of the admin server's",
+            lab.server.tasks() + Handle::current().metrics().num_alive_tasks(),
         )?;
         self.service_times(&mut encoder)?;
         self.counts(&mut encoder)?;

@@ -156,10 +156,10 @@ mod tests {
             let trends = growth.trends();
             trends.map(|(_, trend)| !trend.holds())
         };
-        // 40 bytes of each of 3,000 conversations per second; one connection in 3,000.
+        // 40 bytes of each of 3,000 conversations per second; one connection in 1,500.
         assert_eq!(fails(&growth(120_000.0, 0.0, 0.0)), [true, false, false]);
-        assert_eq!(fails(&growth(0.0, 1.0, 0.0)), [false, true, false]);
-        assert_eq!(fails(&growth(0.0, 0.0, 1.0)), [false, false, true]);
+        assert_eq!(fails(&growth(0.0, 2.0, 0.0)), [false, true, false]);
+        assert_eq!(fails(&growth(0.0, 0.0, 2.0)), [false, false, true]);
         let mut page = String::new();
         growth(120_000.0, 0.0, 0.0).write(&mut page).unwrap_or_default();
         assert!(page.contains("missed"), "{page}");

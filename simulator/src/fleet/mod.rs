@@ -13,6 +13,9 @@
 
 pub mod arm;
 pub mod builtin;
+pub mod expect;
+pub mod merge;
 pub mod outcome;
+pub mod report;
 pub mod scenario;
 pub mod wire;

@@ -1,0 +1,83 @@
+//! What is shown of a run. Pure: a scenario and its outcome in, text out.
+
+mod csv;
+#[cfg(test)]
+pub(crate) mod example;
+mod html;
+mod json;
+mod junit;
+mod run;
+#[cfg(test)]
+mod tests;
+mod text;
+mod timeline;
+mod words;
+
+pub use json::{RUN_BYTES_MAX, ReadError, read};
+pub use run::{ActivationFigures, HostFigures, Run, SCHEMA_VERSION, Tool, trace_hash};
+
+use self::timeline::Timeline;
+use super::outcome::Outcome;
+use super::scenario::Scenario;
+
+/// A run with everything that its reports need.
+#[derive(Debug)]
+pub struct Report<'a> {
+    scenario: &'a Scenario,
+    outcome: &'a Outcome,
+    run: Run,
+    timeline: Timeline<'a>,
+}
+
+impl<'a> Report<'a> {
+    /// The report of a run: judges its expectations.
+    #[must_use]
+    pub fn of(scenario: &'a Scenario, outcome: &'a Outcome) -> Self {
+        let (run, timeline) = (Run::of(scenario, outcome), Timeline::of(scenario, outcome));
+        Self { scenario, outcome, run, timeline }
+    }
+
+    /// The figures. [`Run::passed`] decides the exit code.
+    #[must_use]
+    pub const fn run(&self) -> &Run {
+        &self.run
+    }
+
+    /// The summary for people.
+    ///
+    /// # Errors
+    /// None in practice: writing to memory.
+    pub fn text(&self) -> anyhow::Result<String> {
+        Ok(text::report(&self.run, &self.timeline)?)
+    }
+
+    /// JSON, in the shape of `docs/schema/fleet-run.schema.json`.
+    ///
+    /// # Errors
+    /// None in practice: writing to memory.
+    pub fn json(&self) -> anyhow::Result<String> {
+        json::report(&self.run, self.outcome)
+    }
+
+    /// The timeline as CSV.
+    ///
+    /// # Errors
+    /// None in practice: writing to memory.
+    pub fn csv(&self) -> anyhow::Result<Vec<u8>> {
+        Ok(csv::report(self.scenario, &self.timeline)?)
+    }
+
+    /// JUnit XML.
+    ///
+    /// # Errors
+    /// None in practice: writing to memory.
+    pub fn junit(&self) -> anyhow::Result<String> {
+        junit::report(&self.run)
+    }
+
+    /// A page with plots.
+    #[must_use]
+    pub fn html(&self) -> String {
+        html::page(self.scenario, self.outcome, &self.run, &self.timeline)
+    }
+}

@@ -7,7 +7,6 @@ pub(crate) mod discover;
 pub(crate) mod exchange;
 mod run;
 pub mod setup;
-mod show;
 
 pub use clock::{AdminUrl, ClockError};
 pub use exchange::{HostName, prove};

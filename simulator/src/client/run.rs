@@ -16,9 +16,10 @@ use rand_chacha::ChaCha8Rng;
 use super::clock::{self, AdminUrl, ClockError};
 use super::discover::{self, DnsFailure, Resolver};
 use super::exchange::{Failure, HostName, exchange};
-use super::show::{View, event_12288, event_12289, status_text};
+use crate::event_log::{event_12288, event_12289};
 use crate::model::client::{Answer, Event, Lifecycle, Rules, State, order};
 use crate::serve::{Clock, Rate, machine_time};
+use crate::slmgr::{View, status_text};
 
 /// Who the client is.
 #[derive(Clone, Debug)]
@@ -164,14 +165,25 @@ impl Client {
             Target::Host(host) => (None, Some(host)),
             Target::Domain(domain) => (Some(domain.as_str()), None),
         };
+        let (state, by) = (self.life.state(), self.activated_by.as_ref());
         View {
             product: self.options.identity.product,
+            is_mak: false,
             cmid: self.options.identity.cmid.to_string(),
-            life: &self.life,
+            status: state.status(),
+            minutes_left: state.minutes_left(now),
+            reason: match state {
+                State::Notification { reason } => reason,
+                _ => Hresult::OK,
+            },
+            rearms_left: self.life.rearms_left(),
             now,
-            domain,
-            fixed_host,
-            activated_by: self.activated_by.as_ref(),
+            domain: domain.map(str::to_owned),
+            fixed_host: fixed_host.map(HostName::to_string),
+            activated_by: by.map(|(host, ..)| host.to_string()),
+            activated_at: by.map(|(_, address, epid)| (address.ip().to_string(), epid.clone())),
+            activation_interval_minutes: self.life.activation_interval_minutes(),
+            renewal_interval_minutes: self.life.renewal_interval_minutes(),
             host_caching: self.options.rules.host_caching,
         }
         .dlv()
@@ -353,7 +365,7 @@ impl Client {
         if bound {
             self.activated_by = Some((host.clone(), address, open.epid.to_string()));
         }
-        self.say(out, "12288", &event_12288(Hresult::OK, host, request))?;
+        self.say(out, "12288", &event_12288(Hresult::OK, &host.to_string(), request))?;
         let line = event_12289(Hresult::OK, bound, response.count, intervals, request);
         self.say(out, "12289", &line)?;
         if !bound {
@@ -370,11 +382,11 @@ impl Client {
         out: &mut dyn Write,
     ) -> io::Result<()> {
         if failure.is_answer() {
-            self.say(out, "12288", &event_12288(Hresult::OK, host, request))?;
+            self.say(out, "12288", &event_12288(Hresult::OK, &host.to_string(), request))?;
             let line = event_12289(failure.hresult(), false, 0, (0, 0), request);
             self.say(out, "12289", &line)?;
         } else {
-            self.say(out, "12288", &event_12288(failure.hresult(), host, request))?;
+            self.say(out, "12288", &event_12288(failure.hresult(), &host.to_string(), request))?;
         }
         self.say(out, "why", &failure.to_string())
     }
@@ -387,7 +399,7 @@ impl Client {
         }
         self.shown = state;
         let until = state.until().map(|until| format!(" until {until}")).unwrap_or_default();
-        writeln!(out, "{now}  state  {} {}{until}", state.status().0, status_text(state))?;
+        writeln!(out, "{now}  state  {} {}{until}", state.status().0, status_text(state.status()))?;
         out.flush()
     }
 

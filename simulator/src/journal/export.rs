@@ -6,9 +6,11 @@ use std::io::{self, Write};
 use kms_page::Sheet;
 use kms_page::text::{escape, is_dangerous};
 use kms_protocol::filetime::FileTime;
+use kms_protocol::kms::Hresult;
 use serde::Serialize;
 
 use super::row::{Row, Subject};
+use crate::event_log;
 use crate::model::HostName;
 
 /// Forms of rows.
@@ -286,38 +288,12 @@ impl fmt::Display for Text<'_> {
     }
 }
 
-/// What the "Key Management Service" log of a host says of a request: HRESULT, N-policy, client
-/// name, CMID, client time, VM info, licence status, minutes to expiry, activation id, with commas
-/// and no spaces (Microsoft, "Error 0xC004F074 when you activate Windows").
+/// What the "Key Management Service" log of a host says of a request.
 #[must_use]
 pub fn event_12290(row: &Row) -> Option<String> {
     let Subject::Request(exchange) = &row.subject else { return None };
     let (request, hresult) = (exchange.request.as_ref()?, exchange.hresult?);
-    let result = if hresult == 0 { "0x0".to_owned() } else { format!("{hresult:#010X}") };
-    // A comma in a name would be a further field, and a line break a further line.
-    let name: String = exchange.client()?.replace(',', "_");
-    Some(format!(
-        "{result},{},{},{},{},{},{},{},{}",
-        request.n_policy,
-        escape(&name),
-        request.cmid,
-        event_time(request.client_time),
-        request.vm_info,
-        request.license_status.0,
-        request.binding_expiration_minutes,
-        request.sku_id,
-    ))
-}
-
-/// `2010/9/29 21:46`, in UTC.
-fn event_time(time: FileTime) -> String {
-    let text = time.to_string();
-    let (date, clock) = text.split_once(' ').unwrap_or((&text, ""));
-    let date: Vec<&str> = date.split('-').map(|part| part.trim_start_matches('0')).collect();
-    let (hour, rest) = clock.split_once(':').unwrap_or(("", ""));
-    let minute = rest.get(..2).unwrap_or("");
-    let hour = if hour.starts_with('0') { hour.get(1..).unwrap_or("") } else { hour };
-    format!("{} {hour}:{minute}", date.join("/"))
+    Some(event_log::event_12290(Hresult(hresult), &exchange.client()?, request))
 }
 
 /// RFC 3339 in UTC with microseconds.

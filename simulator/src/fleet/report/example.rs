@@ -39,8 +39,8 @@ pub(crate) fn two_sites() -> (Scenario, Outcome) {
 pub(crate) fn hostile() -> (Scenario, Outcome) {
     let (mut scenario, mut outcome) = two_sites();
     scenario.title = "Two <sites>".to_owned();
-    scenario.hosts[1].name = "kms2".to_owned();
-    scenario.groups[1].name = "lab".to_owned();
+    scenario.hosts[1].name = "=kms2<script>".to_owned();
+    scenario.groups[1].name = "<b>".to_owned();
     scenario.expectations[0].title = Some("<all> are licensed".to_owned());
     for offenders in outcome.sites[1].groups[0].offenders.values_mut() {
         offenders.names = (1..=3).map(|number| format!("<b>-{number}")).collect();

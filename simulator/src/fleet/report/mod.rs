@@ -11,6 +11,7 @@ mod run;
 mod tests;
 mod text;
 mod timeline;
+mod traces;
 mod words;
 
 pub use json::{RUN_BYTES_MAX, ReadError, read};
@@ -79,5 +80,23 @@ impl<'a> Report<'a> {
     #[must_use]
     pub fn html(&self) -> String {
         html::page(self.scenario, self.outcome, &self.run, &self.timeline)
+    }
+
+    /// Events 12288 and 12289 of the clients that were traced, a line each.
+    #[must_use]
+    pub fn client_events(&self) -> String {
+        traces::client_events(self.scenario, self.outcome)
+    }
+
+    /// Event 12290 of the hosts, of the clients that were traced, a line each.
+    #[must_use]
+    pub fn host_events(&self) -> String {
+        traces::host_events(self.scenario, self.outcome)
+    }
+
+    /// The snapshots as `slmgr /dlv` shows them.
+    #[must_use]
+    pub fn snapshots(&self) -> String {
+        traces::snapshots(self.scenario, self.outcome)
     }
 }

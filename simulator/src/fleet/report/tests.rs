@@ -129,9 +129,9 @@ final states
   licensed                      30  75.0 %
   notification                  10  25.0 %
 
-host                   requests  peak a min  count  office  requests over time
-  kms1                       75          30     30       0  ▁█▂▁
-  =kms2<script>              30          10     10       0  ▁███
+host                  requests  peak a min  count  office  requests over time
+  kms1                      75          30     30       0  ▁█▂▁
+  =kms2<script>             30          10     10       0  ▁███
 
 time from first start to first activation
   half of all within            5m

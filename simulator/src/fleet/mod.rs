@@ -13,6 +13,7 @@
 
 pub mod arm;
 pub mod builtin;
+pub mod compare;
 pub mod expect;
 pub mod merge;
 pub mod outcome;

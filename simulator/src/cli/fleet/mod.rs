@@ -1,7 +1,11 @@
 //! `kms-sim fleet`: rehearse with many clients over months. One command per file.
 
 mod check;
+mod compare;
+mod formats;
 mod list;
+mod merge;
+mod result;
 mod show;
 mod source;
 
@@ -13,8 +17,12 @@ use clap::Subcommand;
 pub(super) enum Command {
     /// Read scenarios and say what is wrong with them, each mistake with its line and key.
     Check(check::Arguments),
+    /// Say what is different between two runs.
+    Compare(compare::Arguments),
     /// List the scenarios that come with the program.
     List(list::Arguments),
+    /// Put the shards of a run together: exactly what the unsharded run gives.
+    Merge(merge::Arguments),
     /// Print a scenario as TOML, to read it or to change it.
     Show(show::Arguments),
 }
@@ -24,7 +32,9 @@ pub(super) enum Command {
 pub(super) fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Check(arguments) => check::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::List(arguments) => list::run(&arguments),
+        Command::Merge(arguments) => return merge::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
     }?;
     Ok(ExitCode::SUCCESS)

@@ -212,7 +212,7 @@ const fn threshold_of(family: Family) -> &'static str {
     }
 }
 
-pub(super) fn lines(timeline: &Timeline<'_>, value: impl Fn(&HostSample) -> f64) -> Vec<Series> {
+fn lines(timeline: &Timeline<'_>, value: impl Fn(&HostSample) -> f64) -> Vec<Series> {
     let line = |host: &HostLine<'_>| {
         Series::new(host.name, timeline.days().zip(host.samples.iter().map(&value)).collect())
     };
@@ -294,7 +294,7 @@ fn marked(scenario: &Scenario, plot: Plot) -> Plot {
     })
 }
 
-pub(super) fn time() -> Axis {
+pub(crate) fn time() -> Axis {
     Axis::new("time since the start", "days")
 }
 

@@ -17,6 +17,10 @@ mod words;
 pub use json::{RUN_BYTES_MAX, ReadError, read};
 pub use run::{ActivationFigures, HostFigures, Run, SCHEMA_VERSION, Tool, trace_hash};
 
+pub(crate) use html::time;
+pub(crate) use timeline::{HostLine, STATES};
+pub(crate) use words::{minutes, number, outcome_of};
+
 use self::timeline::Timeline;
 use super::outcome::Outcome;
 use super::scenario::Scenario;
@@ -42,6 +46,14 @@ impl<'a> Report<'a> {
     #[must_use]
     pub const fn run(&self) -> &Run {
         &self.run
+    }
+
+    pub(crate) const fn timeline(&self) -> &Timeline<'a> {
+        &self.timeline
+    }
+
+    pub(crate) const fn outcome(&self) -> &'a Outcome {
+        self.outcome
     }
 
     /// The summary for people.

@@ -1,0 +1,98 @@
+//! Where the result of a run goes: standard output in one form, and files in others.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+
+use crate::cli::output;
+use crate::fleet::outcome::Outcome;
+use crate::fleet::report::Report;
+use crate::fleet::scenario::Scenario;
+
+/// Options that `run` and `merge` share.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Formats {
+    /// What is printed.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Also write the expectations as JUnit XML, a case each.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Also write a page with plots.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Also write events 12288 and 12289 of the clients that were traced.
+    #[arg(long, value_name = "FILE")]
+    client_events: Option<PathBuf>,
+    /// Also write event 12290 of the hosts, of the clients that were traced.
+    #[arg(long, value_name = "FILE")]
+    host_events: Option<PathBuf>,
+    /// Also write the clients that were asked for as `slmgr /dlv` shows them.
+    #[arg(long, value_name = "FILE")]
+    dlv: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Format {
+    /// A summary for people.
+    #[default]
+    Text,
+    /// Everything, for scripts, `fleet merge` and `fleet compare`.
+    Json,
+    /// A table over time: states, and requests and counts at each host.
+    Csv,
+}
+
+impl Formats {
+    /// Writes the files, then prints. The exit code is 1 where an expectation is broken.
+    ///
+    /// # Errors
+    /// A file or standard output cannot be written to.
+    pub(super) fn write(&self, scenario: &Scenario, outcome: &Outcome) -> anyhow::Result<ExitCode> {
+        let report = Report::of(scenario, outcome);
+        if let Some(path) = &self.junit {
+            write(path, report.junit()?.as_bytes())?;
+        }
+        if let Some(path) = &self.html {
+            write(path, report.html().as_bytes())?;
+        }
+        if let Some(path) = &self.client_events {
+            write(path, report.client_events().as_bytes())?;
+        }
+        if let Some(path) = &self.host_events {
+            write(path, report.host_events().as_bytes())?;
+        }
+        if let Some(path) = &self.dlv {
+            write(path, report.snapshots().as_bytes())?;
+        }
+        match self.format {
+            Format::Text => output::print(report.text()?.as_bytes())?,
+            Format::Json => output::print(report.json()?.as_bytes())?,
+            Format::Csv => output::print(&report.csv()?)?,
+        }
+        Ok(if report.run().passed { ExitCode::SUCCESS } else { ExitCode::from(BROKEN) })
+    }
+}
+
+/// Writes a file as a whole: whoever reads it meanwhile sees the old one or the new one.
+pub(super) fn write(path: &std::path::Path, content: &[u8]) -> anyhow::Result<()> {
+    let name = path.display().to_string();
+    let context = || format!("cannot write `{}`", name.escape_debug());
+    // What is no plain file, such as `/dev/stdout`, cannot be replaced.
+    if path.exists() && !path.is_file() {
+        return std::fs::write(path, content).with_context(context);
+    }
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}.part", std::process::id()));
+    let beside = PathBuf::from(beside);
+    let written = std::fs::write(&beside, content).and_then(|()| std::fs::rename(&beside, path));
+    if written.is_err() {
+        std::fs::remove_file(&beside).ok();
+    }
+    written.with_context(context)
+}
+
+/// Exit code of a run that breaks an expectation.
+const BROKEN: u8 = 1;

@@ -17,6 +17,9 @@ pub(in crate::cli) struct Formats {
     /// What is printed.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    /// Write it to a file instead of printing it.
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
     /// Also write the expectations as JUnit XML, a case each.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
@@ -67,10 +70,14 @@ impl Formats {
         if let Some(path) = &self.dlv {
             write(path, report.snapshots().as_bytes())?;
         }
-        match self.format {
-            Format::Text => output::print(report.text()?.as_bytes())?,
-            Format::Json => output::print(report.json()?.as_bytes())?,
-            Format::Csv => output::print(&report.csv()?)?,
+        let content = match self.format {
+            Format::Text => report.text()?.into_bytes(),
+            Format::Json => report.json()?.into_bytes(),
+            Format::Csv => report.csv()?,
+        };
+        match &self.output {
+            Some(path) => write(path, &content)?,
+            None => output::print(&content)?,
         }
         Ok(if report.run().passed { ExitCode::SUCCESS } else { ExitCode::from(BROKEN) })
     }

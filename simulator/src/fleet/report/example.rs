@@ -1,5 +1,7 @@
 //! A small run, made by hand, for tests.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use crate::fleet::outcome::{
     GroupOutcome, GroupSample, HostOutcome, HostSample, Offenders, Outcome, SiteOutcome,
 };

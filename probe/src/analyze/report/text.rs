@@ -4,7 +4,7 @@ use kms_protocol::kms::Hresult;
 
 use super::super::Analysis;
 use super::super::findings::{Case, Finding, Subject};
-use super::super::record::{Conversation, Event, Place};
+use super::super::record::{Conversation, Event, Place, Reached};
 use super::super::records::{FileReport, Records};
 use crate::report::{Style, escape};
 use crate::verdict::Severity;
@@ -179,7 +179,10 @@ fn conversations(text: &mut String, analysis: &Analysis, style: Style) {
     }
     push(text, "");
     push(text, &style.strong("conversations"));
-    for conversation in records.conversations.iter().take(LINES_SHOWN) {
+    // A port check, or a client that gave up, says little: what spoke or failed comes first.
+    let is_silent = |one: &&Conversation| one.requests == 0 && one.reached == Reached::Connected;
+    let telling: Vec<_> = records.conversations.iter().filter(|one| !is_silent(one)).collect();
+    for conversation in telling.iter().take(LINES_SHOWN) {
         let versions = match conversation.versions.as_slice() {
             [] => String::new(),
             versions => format!("  version {}", versions.join(", ")),
@@ -194,7 +197,12 @@ fn conversations(text: &mut String, analysis: &Analysis, style: Style) {
         );
         push(text, &escape(&line));
     }
-    more(text, records.conversations.len());
+    if let more @ 1.. = telling.len().saturating_sub(LINES_SHOWN) {
+        push(text, &format!("and {more} more: --format json has all"));
+    }
+    if let silent @ 1.. = records.conversations.len() - telling.len() {
+        push(text, &format!("{silent} connections that were made and closed without a request"));
+    }
 }
 
 /// The timeline, as long as it fits on a few screens.

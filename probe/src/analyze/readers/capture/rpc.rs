@@ -52,6 +52,8 @@ pub(super) fn conclude(stream: Stream, sink: &mut Sink<'_>) {
 /// One call.
 struct Call {
     id: u32,
+    /// Whether it asks for an activation, or only whether somebody answers.
+    is_activation: bool,
     /// The request, where it is in the clear.
     request: Option<Request>,
     hresult: Option<u32>,
@@ -106,7 +108,13 @@ fn sent(bytes: &[u8], conversation: &mut Conversation, calls: &mut Vec<Call>) ->
                 let base = base.and_then(|payload| payload.get(..BASE_LEN));
                 let request = base.and_then(|base| Request::decode(base).ok());
                 if calls.len() < CALLS_MAX {
-                    calls.push(Call { id: header.call_id, request, hresult: None, count: None });
+                    calls.push(Call {
+                        id: header.call_id,
+                        is_activation: is_call,
+                        request,
+                        hresult: None,
+                        count: None,
+                    });
                 }
             }
             _ => {}
@@ -134,6 +142,11 @@ fn received(bytes: &[u8], ndr64: &Contexts, conversation: &mut Conversation, cal
             Body::Fault(fault) => {
                 conversation.reached = Reached::Answered;
                 conversation.answers += 1;
+                // An operation that no KMS host has is asked for to be refused.
+                let call = calls.iter().find(|call| call.id == header.call_id);
+                if call.is_some_and(|call| !call.is_activation) {
+                    continue;
+                }
                 let name = fault.status.name().unwrap_or("unknown");
                 conversation.detail = format!("fault {name} (0x{:08X})", fault.status.0);
                 conversation.code.get_or_insert(fault.status.0);

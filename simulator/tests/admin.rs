@@ -283,6 +283,47 @@ fn a_name_cannot_show_itself_as_another_on_the_page() {
 }
 
 #[test]
+fn a_request_names_the_host_that_it_means() {
+    let lab = Lab::start(&["--initial-count", "windows=24"]);
+    let alone = lab.get("/api/v1/hosts").json();
+    assert_eq!((alone[0]["name"].as_str(), alone.as_array().unwrap().len()), (Some("kms1"), 1));
+    let lab = Lab::of_hosts(&["--dns", "127.0.0.1:0"], &["kms1", "kms2"]);
+    let ask = |host: usize, client: u8| {
+        let address = lab.get("/api/v1/hosts").json()[host]["listen"][0].as_str().unwrap().parse();
+        Client::bind(address.unwrap()).unwrap().ask(&request(client))
+    };
+    assert_eq!((ask(0, 1).count(), ask(1, 1).count(), ask(1, 2).count()), (1, 1, 2));
+    let count = |query: &str| lab.get(query).json()["applications"][0]["count"].as_u64();
+    assert_eq!(count("/api/v1/state"), Some(1));
+    assert_eq!(count("/api/v1/state?host=kms2"), Some(2));
+    let total = |query: &str| lab.get(query).json()["total"].as_u64();
+    assert_eq!(total("/api/v1/clients"), Some(1));
+    assert_eq!(total("/api/v1/clients?host=kms2"), Some(2));
+    let page = lab.get("/api/v1/clients?host=kms2&limit=1&offset=1").json();
+    assert_eq!((page["total"].as_u64(), page["clients"].as_array().unwrap().len()), (Some(2), 1));
+    let rows = lab.get("/api/v1/journal?host=kms2").json();
+    let rows = rows["rows"].as_array().unwrap();
+    assert!(!rows.is_empty() && rows.iter().all(|row| row["host"] == "kms2"), "{rows:?}");
+    let rule = r#"{"rule":"hresult id=own code=0xC004F042"}"#;
+    assert_eq!(lab.send("POST", "/api/v1/faults?host=kms2", rule).status, 201);
+    assert!(matches!(ask(1, 3), Reply::Error(0xC004_F042)));
+    assert_eq!(ask(0, 3).count(), 2);
+    assert_eq!(lab.get("/api/v1/faults").json(), json!([]));
+    assert_eq!(lab.get("/api/v1/faults/own?host=kms2").json()["applied"], 1);
+    assert_eq!(lab.send("DELETE", "/api/v1/faults/own?host=kms2", "").status, 204);
+    let refused = lab.send("POST", "/api/v1/faults?host=kms2", r#"{"rule":"dns-drop"}"#);
+    assert_eq!(refused.status, 400);
+    assert!(refused.body.contains("one for all hosts"), "{refused:?}");
+    for path in ["/api/v1/state", "/api/v1/clients", "/api/v1/faults", "/api/v1/history", "/"] {
+        assert_eq!(lab.get(&format!("{path}?host=nobody")).status, 404, "{path}");
+    }
+    let metrics = lab.get("/metrics").body;
+    assert!(metrics.contains("kms_sim_requests_total{host=\"kms2\"} 3"), "{metrics}");
+    let page = lab.get("/?host=kms2").body;
+    assert!(page.contains("href=\"/?host=kms1\"") && page.contains("kms2.lab.test"), "{page}");
+}
+
+#[test]
 fn metrics_are_what_prometheus_reads_in_both_formats() {
     let test = "metrics_are_what_prometheus_reads_in_both_formats";
     if !skip::require(test, &[Need::Tool("promtool")]) {
@@ -292,8 +333,14 @@ fn metrics_are_what_prometheus_reads_in_both_formats() {
     assert_eq!(lab.ask(1).count(), 1);
     let classic = lab.get("/metrics");
     assert!(classic.head.contains("text/plain; version=0.0.4"), "{}", classic.head);
-    assert!(classic.body.contains("kms_sim_requests_accepted_total 1"), "{}", classic.body);
-    assert!(classic.body.contains("kms_sim_clients_counted{application=\"windows\"} 1"));
+    assert!(
+        classic.body.contains("kms_sim_requests_accepted_total{host=\"kms1\"} 1"),
+        "{}",
+        classic.body
+    );
+    assert!(
+        classic.body.contains("kms_sim_clients_counted{application=\"windows\",host=\"kms1\"} 1")
+    );
     let mut promtool = Command::new(skip::tool("promtool").unwrap())
         .args(["check", "metrics"])
         .stdin(Stdio::piped())
@@ -366,9 +413,21 @@ impl Answer {
 
 impl Lab {
     fn start(flags: &[&str]) -> Self {
+        Self::serve(&["--listen", "127.0.0.1:0"], flags, "listening on ")
+    }
+
+    fn of_hosts(flags: &[&str], names: &[&str]) -> Self {
+        let hosts: Vec<String> =
+            names.iter().map(|name| format!("--host=name={name},listen=127.0.0.1:0")).collect();
+        let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
+        Self::serve(&hosts, flags, &format!("host {} listening on ", names[0]))
+    }
+
+    fn serve(hosts: &[&str], flags: &[&str], ready: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut child = Command::new(cargo_bin("kms-sim"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
+            .args(["serve", "--admin", "127.0.0.1:0"])
+            .args(hosts)
             .args(["--durability", "full", "--journal"])
             .arg(folder.path().join("journal.db"))
             .args(flags)
@@ -381,7 +440,7 @@ impl Lab {
             let line = lines.find(|line| line.starts_with(before)).unwrap();
             line[before.len()..line.len() - after.len()].parse().unwrap()
         };
-        let host = address("listening on ", "");
+        let host = address(ready, "");
         let admin = address("admin listening on http://", "/");
         Self { host, admin, folder, child }
     }

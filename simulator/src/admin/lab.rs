@@ -16,7 +16,9 @@ use crate::serve::{Distribution, Handle, Totals};
 /// A lab and what has been watched of it since the admin server started.
 #[derive(Debug)]
 pub(super) struct Lab {
-    pub(super) server: Handle,
+    /// The hosts, the first one first; never empty.
+    pub(super) hosts: Vec<Handle>,
+    first: Handle,
     pub(super) dns: Option<DnsView>,
     /// The configuration in force, as a table of its keys.
     pub(super) config: serde_json::Value,
@@ -39,25 +41,44 @@ pub struct DnsView {
 
 #[derive(Debug, Default)]
 pub(super) struct Watched {
-    pub(super) history: History,
+    /// What belongs to each host, in their order.
+    hosts: Vec<WatchedHost>,
     pub(super) roster: Roster,
-    /// The latest requests, oldest first.
-    pub(super) latest: VecDeque<Arc<Row>>,
     /// Rows that came quicker than they could be looked at.
     pub(super) missed: u64,
 }
 
+#[derive(Debug, Default)]
+pub(super) struct WatchedHost {
+    pub(super) history: History,
+    /// The latest requests, oldest first.
+    pub(super) latest: VecDeque<Arc<Row>>,
+}
+
 impl Lab {
     pub(super) fn new(
-        server: Handle,
+        hosts: &[Handle],
         dns: Option<DnsView>,
         config: serde_json::Value,
         started: Timestamp,
         needs_token: bool,
-    ) -> Arc<Self> {
+    ) -> Option<Arc<Self>> {
+        let (hosts, first) = (hosts.to_vec(), hosts.first()?.clone());
         let streams = Arc::new(Semaphore::new(STREAMS_MAX));
-        let watched = Mutex::default();
-        Arc::new(Self { server, dns, config, started, needs_token, streams, watched })
+        let of_hosts = hosts.iter().map(|_| WatchedHost::default()).collect();
+        let watched = Mutex::new(Watched { hosts: of_hosts, ..Watched::default() });
+        let lab = Self { hosts, first, dns, config, started, needs_token, streams, watched };
+        Some(Arc::new(lab))
+    }
+
+    /// The first host, which also stands for what all of them share.
+    pub(super) const fn first(&self) -> &Handle {
+        &self.first
+    }
+
+    /// The host in this place; the first where there is none.
+    pub(super) fn host(&self, place: usize) -> &Handle {
+        self.hosts.get(place).unwrap_or(&self.first)
     }
 
     pub(super) fn watched(&self) -> MutexGuard<'_, Watched> {
@@ -66,58 +87,61 @@ impl Lab {
 
     /// Watches from now on until the server is gone: every row, and once a second the totals.
     pub(super) fn watch(self: Arc<Self>) -> impl Future<Output = ()> + Send + 'static {
-        let rows = self.server.recorder().watch();
+        let rows = self.first.recorder().watch();
         self.follow(rows)
     }
 
     async fn follow(self: Arc<Self>, mut rows: LiveRows) {
         let mut every_second = interval(Duration::from_secs(1));
         every_second.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let mut before = self.reading();
+        let mut before: Vec<Reading> = self.hosts.iter().map(Reading::of).collect();
         loop {
             tokio::select! {
                 row = rows.next() => match row {
-                    Ok(row) => self.watched().take(row),
+                    Ok(row) => {
+                        let place = self.hosts.iter().position(|host| *host.name() == row.host);
+                        self.watched().take(place.unwrap_or(0), row);
+                    }
                     Err(RecvError::Lagged(missed)) => self.watched().missed += missed,
                     Err(RecvError::Closed) => return,
                 },
                 _ = every_second.tick() => {
-                    let now = self.reading();
-                    self.watched().history.add(self.second(&before, &now));
-                    before = now;
+                    for (place, (host, before)) in self.hosts.iter().zip(&mut before).enumerate() {
+                        let now = Reading::of(host);
+                        let second = second(host, before, &now);
+                        if let Some(watched) = self.watched().hosts.get_mut(place) {
+                            watched.history.add(second);
+                        }
+                        *before = now;
+                    }
                 }
             }
         }
     }
+}
 
-    fn reading(&self) -> Reading {
-        Reading { totals: self.server.totals(), service_times: self.server.service_times() }
+impl Reading {
+    fn of(host: &Handle) -> Self {
+        Self { totals: host.totals(), service_times: host.service_times() }
     }
+}
 
-    fn second(&self, before: &Reading, now: &Reading) -> Second {
-        let grown = |after: u64, before: u64| {
-            u32::try_from(after.saturating_sub(before)).unwrap_or(u32::MAX)
-        };
-        let service_times = now.service_times.since(&before.service_times);
-        let answered = grown(now.totals.requests, before.totals.requests);
-        let accepted = grown(now.totals.requests_accepted, before.totals.requests_accepted);
-        Second {
-            time_s: Timestamp::now().as_second(),
-            accepted,
-            refused: answered.saturating_sub(accepted),
-            faults: grown(now.totals.faults, before.totals.faults),
-            service_p50_us: service_times.percentile_us(50),
-            service_p99_us: service_times.percentile_us(99),
-            connections: u32::try_from(self.server.connections()).unwrap_or(u32::MAX),
-            counts: self.counts(),
-        }
-    }
-
-    /// The count of each application of the catalogue, in the order of [`APPLICATIONS`].
-    fn counts(&self) -> Vec<u32> {
-        let (clients, _) = self.server.host();
-        let now = self.server.clock().now();
-        APPLICATIONS.iter().map(|(app_id, _)| clients.count(*app_id, now)).collect()
+fn second(host: &Handle, before: &Reading, now: &Reading) -> Second {
+    let grown =
+        |after: u64, before: u64| u32::try_from(after.saturating_sub(before)).unwrap_or(u32::MAX);
+    let service_times = now.service_times.since(&before.service_times);
+    let answered = grown(now.totals.requests, before.totals.requests);
+    let accepted = grown(now.totals.requests_accepted, before.totals.requests_accepted);
+    Second {
+        time_s: Timestamp::now().as_second(),
+        accepted,
+        refused: answered.saturating_sub(accepted),
+        faults: grown(now.totals.faults, before.totals.faults),
+        service_p50_us: service_times.percentile_us(50),
+        service_p99_us: service_times.percentile_us(99),
+        connections: u32::try_from(host.connections()).unwrap_or(u32::MAX),
+        // In the order of APPLICATIONS.
+        counts: APPLICATIONS.iter().map(|(app_id, _)| host.count(*app_id)).collect(),
     }
 }
 
@@ -133,21 +157,28 @@ struct Reading {
 }
 
 impl Watched {
-    fn take(&mut self, row: Arc<Row>) {
+    /// What belongs to the host in this place.
+    pub(super) fn host(&self, place: usize) -> Option<&WatchedHost> {
+        self.hosts.get(place)
+    }
+
+    fn take(&mut self, place: usize, row: Arc<Row>) {
         let Subject::Request(exchange) = &row.subject else { return };
-        if let Some(client) = client_of(exchange, row.real_time_us) {
+        if let Some(client) = client_of(place, exchange, row.real_time_us) {
             self.roster.see(client);
         }
-        if self.latest.len() >= LATEST_MAX {
-            self.latest.pop_front();
+        let Some(host) = self.hosts.get_mut(place) else { return };
+        if host.latest.len() >= LATEST_MAX {
+            host.latest.pop_front();
         }
-        self.latest.push_back(row);
+        host.latest.push_back(row);
     }
 }
 
-fn client_of(exchange: &Exchange, seen_us: i64) -> Option<Client> {
+fn client_of(host: usize, exchange: &Exchange, seen_us: i64) -> Option<Client> {
     let request = exchange.request.as_ref()?;
     Some(Client {
+        host,
         app_id: request.app_id,
         cmid: request.cmid,
         name: exchange.client()?,

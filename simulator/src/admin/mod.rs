@@ -27,20 +27,22 @@ pub use lab::DnsView;
 pub use routes::openapi;
 pub use server::{AdminServer, Options};
 
+use anyhow::Context as _;
 use jiff::Timestamp;
 
 use crate::serve::Handle;
 
-/// Serves the admin API of a running host, and watches the host from now on.
+/// Serves the admin API of running hosts, those of one server, and watches them from now on.
 ///
 /// # Errors
 /// An address that needs a token or cannot be listened on; no resources for a thread.
 pub fn start(
     options: &Options,
-    server: Handle,
+    hosts: &[Handle],
     dns: Option<DnsView>,
     config: serde_json::Value,
 ) -> anyhow::Result<AdminServer> {
-    let lab = lab::Lab::new(server, dns, config, Timestamp::now(), options.token.is_some());
+    let lab = lab::Lab::new(hosts, dns, config, Timestamp::now(), options.token.is_some());
+    let lab = lab.context("no host to look after")?;
     AdminServer::start(options, routes::router(lab.clone()), lab.watch())
 }

@@ -7,6 +7,8 @@ use kms_protocol::guid::Guid;
 /// What is known of one client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Client {
+    /// Place of the host that it has asked.
+    pub(super) host: usize,
     /// Application, whose count it may be part of.
     pub(super) app_id: Guid,
     /// Client machine id.
@@ -23,18 +25,21 @@ pub(super) struct Client {
     pub(super) seen_us: i64,
 }
 
-/// A bounded roster: the client that has been silent for longest falls out.
+/// Host, application and client machine id.
+type Key = (usize, Guid, Guid);
+
+/// A bounded roster of all hosts: the client that has been silent for longest falls out.
 #[derive(Debug, Default)]
 pub(super) struct Roster {
-    clients: HashMap<(Guid, Guid), (u64, Client)>,
-    by_age: BTreeMap<u64, (Guid, Guid)>,
+    clients: HashMap<Key, (u64, Client)>,
+    by_age: BTreeMap<u64, Key>,
     next_age: u64,
 }
 
 impl Roster {
     /// Takes in what a client says now.
     pub(super) fn see(&mut self, client: Client) {
-        let key = (client.app_id, client.cmid);
+        let key = (client.host, client.app_id, client.cmid);
         self.next_age += 1;
         if let Some((age, _)) = self.clients.insert(key, (self.next_age, client)) {
             self.by_age.remove(&age);
@@ -48,23 +53,19 @@ impl Roster {
     }
 
     /// One client.
-    pub(super) fn get(&self, app_id: Guid, cmid: Guid) -> Option<&Client> {
-        self.clients.get(&(app_id, cmid)).map(|(_, client)| client)
+    pub(super) fn get(&self, host: usize, app_id: Guid, cmid: Guid) -> Option<&Client> {
+        self.clients.get(&(host, app_id, cmid)).map(|(_, client)| client)
     }
 
-    /// How many clients are remembered.
-    pub(super) fn len(&self) -> usize {
-        self.clients.len()
+    /// All clients of a host, in no order.
+    pub(super) fn clients(&self, host: usize) -> impl Iterator<Item = &Client> {
+        let clients = self.clients.values().map(|(_, client)| client);
+        clients.filter(move |client| client.host == host)
     }
 
-    /// All clients, in no order.
-    pub(super) fn clients(&self) -> impl Iterator<Item = &Client> {
-        self.clients.values().map(|(_, client)| client)
-    }
-
-    /// All clients, the latest first.
-    pub(super) fn latest_first(&self) -> impl Iterator<Item = &Client> {
-        let keys = self.by_age.values().rev();
+    /// All clients of a host, the latest first.
+    pub(super) fn latest_first(&self, host: usize) -> impl Iterator<Item = &Client> {
+        let keys = self.by_age.values().rev().filter(move |(of, ..)| *of == host);
         keys.filter_map(|key| self.clients.get(key).map(|(_, client)| client))
     }
 }
@@ -80,6 +81,7 @@ mod tests {
         let mut bytes = [0; 16];
         bytes[..4].copy_from_slice(&number.to_le_bytes());
         Client {
+            host: 0,
             app_id: Guid::ZERO,
             cmid: Guid::from_bytes(bytes),
             name: format!("PC-{number}"),
@@ -96,7 +98,7 @@ mod tests {
         roster.see(client(1));
         roster.see(client(2));
         roster.see(Client { name: "RENAMED".to_owned(), ..client(1) });
-        let names: Vec<_> = roster.latest_first().map(|client| client.name.as_str()).collect();
+        let names: Vec<_> = roster.latest_first(0).map(|client| client.name.as_str()).collect();
         assert_eq!(names, ["RENAMED", "PC-2"]);
         assert_eq!(roster.by_age.len(), 2);
     }
@@ -109,7 +111,7 @@ mod tests {
         roster.see(client(0));
         roster.see(client(bound));
         assert_eq!((roster.clients.len(), roster.by_age.len()), (CLIENTS_MAX, CLIENTS_MAX));
-        assert!(roster.get(Guid::ZERO, client(1).cmid).is_none());
-        assert!(roster.get(Guid::ZERO, client(0).cmid).is_some());
+        assert!(roster.get(0, Guid::ZERO, client(1).cmid).is_none());
+        assert!(roster.get(0, Guid::ZERO, client(0).cmid).is_some());
     }
 }

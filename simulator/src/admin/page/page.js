@@ -5,7 +5,10 @@ const $ = (id) => document.getElementById(id);
 const text = (id, value) => { $(id).textContent = value; };
 const LIVE_ROWS = 50, POINTS = 300, PAGE_ROWS = 25;
 let token = sessionStorage.getItem("token") || "";
-let history = [], historyTime = 0, rules = "", clientsFrom = 0;
+// The host that the page is about, and the address of what concerns it; without one the first host.
+const host = new URLSearchParams(location.search).get("host");
+const at = (path) => (host === null ? path : `${path}${path.includes("?") ? "&" : "?"}host=${encodeURIComponent(host)}`);
+let shownHost = null, history = [], historyTime = 0, rules = "", clientsFrom = 0;
 
 // ---- talking to the server
 
@@ -58,10 +61,12 @@ const micros = (us) => (us === null || us === undefined ? "–" : us < 1000 ? `$
 async function refresh() {
   try {
     const [state, added] = await Promise.all([
-      get("/api/v1/state"), get(`/api/v1/history?since=${historyTime}`)]);
+      get(at("/api/v1/state")), get(at(`/api/v1/history?since=${historyTime}`))]);
     if (added.length) historyTime = added[added.length - 1].time_s;
     history = history.concat(added).slice(-600);
+    shownHost = state.host;
     show(state);
+    showHosts(await get("/api/v1/hosts"));
     await showRules();
     connected(true);
   } catch (error) {
@@ -77,6 +82,7 @@ function show(state) {
   text("answered", number(state.requests.answered));
   text("foreign", number(state.requests.foreign_keys));
   text("rules-on", number(state.faults.enabled));
+  text("sinkhole", state.sinkhole ? "SINKHOLE: everybody is refused" : "");
   showClock(state.clock);
   fill("applications", state.applications.map((application) => element("tr", {},
     cell(application.name, "name"),
@@ -94,6 +100,15 @@ function show(state) {
     ? `${state.journal.file}, durability ${state.journal.durability}${state.journal.failure ? `, FAILED: ${state.journal.failure}` : ""}`
     : "none (--journal)");
   plots(state);
+}
+
+function showHosts(hosts) {
+  $("host-section").classList.toggle("hidden", hosts.length < 2);
+  fill("hosts", hosts.map((one) => element("tr", { "aria-current": one.name === shownHost ? "true" : null },
+    element("td", { class: "name" }, element("a", { href: `/?host=${encodeURIComponent(one.name)}` }, one.name)),
+    cell(one.listen.join(", "), "wide name"), cell(number(one.requests), "number"),
+    element("td", {}, ...one.applications.map((application) => element("div", {}, `${application.name}: ${application.count}`))),
+    cell(one.rules_on, "number"))));
 }
 
 function showClock(clock) {
@@ -194,7 +209,7 @@ function addRequests(requests) {
 async function follow() {
   for (;;) {
     try {
-      const response = await call("/api/v1/events");
+      const response = await call(host === null ? "/api/v1/events" : at("/api/v1/events"));
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
       for (let rest = ""; ;) {
         const { value, done } = await reader.read();
@@ -219,7 +234,9 @@ function readEvent(block) {
 // ---- faults
 
 async function showRules() {
-  const listed = await get("/api/v1/faults");
+  const own = `?host=${encodeURIComponent(shownHost)}`;
+  const ofHost = (await get(`/api/v1/faults${own}`)).map((rule) => ({ ...rule, query: own }));
+  const listed = ofHost.concat(await get("/api/v1/faults"));
   const seen = JSON.stringify(listed);
   if (seen === rules) return;
   rules = seen;
@@ -230,13 +247,13 @@ async function showRules() {
 }
 
 function ruleRow(rule) {
-  const { id, kind, stage, enabled, source, matched, applied, ...rest } = rule;
+  const { id, kind, stage, enabled, source, matched, applied, query = "", ...rest } = rule;
   const details = Object.entries(rest).map(([key, value]) => `${key}=${value}`).join(" ");
-  const path = `/api/v1/faults/${encodeURIComponent(id)}`;
+  const path = `/api/v1/faults/${encodeURIComponent(id)}${query}`;
   return element("tr", {},
     element("td", {}, element("button", { id: `switch-${id}`, role: "switch", "aria-checked": enabled, "aria-label": `fault ${id}`,
       on: { click: () => act("fault-message", () => send("PATCH", path, { enabled: !enabled })) } }, enabled ? "on" : "off")),
-    cell(id, "name"), element("td", { class: "name" }, `${kind} at ${stage} `, element("code", {}, details)),
+    cell(id, "name"), element("td", { class: "name" }, `${kind} at ${stage}${query ? " of this host" : ""} `, element("code", {}, details)),
     cell(matched, "number"), cell(applied, "number"),
     element("td", {}, element("button", { id: `remove-${id}`, "aria-label": `remove fault ${id}`,
       on: { click: () => act("fault-message", () => send("DELETE", path)) } }, "remove")));
@@ -251,7 +268,7 @@ async function act(message, change) {
 
 async function showClients() {
   const query = new URLSearchParams({ search: $("search").value, offset: clientsFrom, limit: PAGE_ROWS });
-  const page = await get(`/api/v1/clients?${query}`);
+  const page = await get(at(`/api/v1/clients?${query}`));
   fill("clients", page.clients.map((client) => element("tr", {},
     cell(client.name ?? "–", "name"), cell(client.product ?? "–", "name"), element("td", { class: "wide" }, element("code", {}, client.cmid)),
     cell(client.licence_state ?? "–"), cell(client.address ?? "–", "wide"), cell(client.counted ? "yes" : "no"), cell(client.last_seen.replace("T", " ").slice(0, 19)))));
@@ -271,7 +288,7 @@ $("token-form").addEventListener("submit", (event) => {
 });
 $("fault-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  act("fault-message", async () => { await send("POST", "/api/v1/faults", { rule: $("fault").value }); $("fault").value = ""; });
+  act("fault-message", async () => { await send("POST", at("/api/v1/faults"), { rule: $("fault").value }); $("fault").value = ""; });
 });
 $("fault-reset").addEventListener("click", () => act("fault-message", () => send("POST", "/api/v1/faults/reset")));
 $("search-form").addEventListener("submit", (event) => { event.preventDefault(); clientsFrom = 0; showClients().catch(() => {}); });

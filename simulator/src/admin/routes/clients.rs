@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use kms_protocol::filetime::FileTime;
 use kms_protocol::guid::Guid;
 use kms_protocol::kms::LicenseStatus;
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::super::extract::Params;
 use super::super::lab::{APPLICATIONS, Lab};
 use super::super::problem::Problem;
-use super::super::roster::{self, Roster};
+use super::super::roster;
+use super::hosts::place;
 use super::state::rfc_3339;
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -31,6 +33,8 @@ pub(super) struct Wanted {
     #[serde(default = "limit_default")]
     #[param(default = 100, minimum = 1, maximum = 1000)]
     limit: usize,
+    /// Name of a host; the first one unless given.
+    host: Option<String>,
 }
 
 const fn limit_default() -> usize {
@@ -74,48 +78,81 @@ pub(super) async fn clients(
     if !(1..=LIMIT_MAX).contains(&wanted.limit) {
         return Err(Problem::bad_request(format!("query: `limit` is not from 1 to {LIMIT_MAX}")));
     }
-    Ok(Json(find(&lab, &wanted)))
+    let place = place(&lab, wanted.host.as_deref())?;
+    Ok(Json(find(&lab, place, &wanted)))
 }
 
-pub(super) fn find(lab: &Lab, wanted: &Wanted) -> ClientsPage {
-    let all = all(lab);
-    let search = wanted.search.to_lowercase();
-    let matching: Vec<ClientView> = all.into_iter().filter(|view| view.has(&search)).collect();
-    let total = matching.len();
-    let clients = matching.into_iter().skip(wanted.offset).take(wanted.limit).collect();
-    ClientsPage { total, clients }
+/// One client before it is shown: only those of the page that is asked for are.
+enum Found<'a> {
+    Asked(&'a roster::Client),
+    /// The host remembers it from before.
+    Remembered {
+        app_id: Guid,
+        cmid: Guid,
+        seen: FileTime,
+    },
 }
 
 /// Those that have asked, then those that the host remembers from before.
-fn all(lab: &Lab) -> Vec<ClientView> {
-    let (table, _) = lab.server.host();
-    let now = lab.server.clock().now();
+fn find(lab: &Lab, place: usize, wanted: &Wanted) -> ClientsPage {
+    let host = lab.host(place);
+    let (table, _) = host.host();
+    let now = host.clock().now();
     let counted: HashSet<(Guid, Guid)> = APPLICATIONS
         .iter()
         .filter_map(|(app_id, _)| Some((app_id, table.cache(*app_id)?)))
         .flat_map(|(app_id, cache)| cache.alive(now).map(|(cmid, _)| (*app_id, cmid)))
         .collect();
     let watched = lab.watched();
-    let mut views: Vec<ClientView> = watched
-        .roster
-        .latest_first()
-        .map(|client| ClientView::of(client, counted.contains(&(client.app_id, client.cmid))))
-        .collect();
+    let asked = watched.roster.latest_first(place).map(Found::Asked);
+    let mut older: Vec<Found<'_>> = Vec::new();
     for (app_id, _) in &APPLICATIONS {
         let Some(cache) = table.cache(*app_id) else { continue };
-        let mut older: Vec<_> = cache
-            .alive(now)
-            .filter(|(cmid, _)| is_unknown(&watched.roster, *app_id, *cmid))
-            .map(|(cmid, seen)| ClientView::remembered(*app_id, cmid, &seen.to_string()))
-            .collect();
-        older.reverse();
-        views.append(&mut older);
+        let before = older.len();
+        older.extend(
+            cache
+                .alive(now)
+                .filter(|(cmid, _)| watched.roster.get(place, *app_id, *cmid).is_none())
+                .map(|(cmid, seen)| Found::Remembered { app_id: *app_id, cmid, seen }),
+        );
+        older.get_mut(before..).unwrap_or_default().reverse();
     }
-    views
+    let search = wanted.search.to_lowercase();
+    let mut page = ClientsPage { total: 0, clients: Vec::new() };
+    for found in asked.chain(older).filter(|found| found.has(&search)) {
+        if page.total >= wanted.offset && page.clients.len() < wanted.limit {
+            page.clients.push(found.view(&counted));
+        }
+        page.total += 1;
+    }
+    page
 }
 
-fn is_unknown(roster: &Roster, app_id: Guid, cmid: Guid) -> bool {
-    roster.get(app_id, cmid).is_none()
+impl Found<'_> {
+    fn has(&self, search: &str) -> bool {
+        let has = |part: &str| part.to_lowercase().contains(search);
+        search.is_empty()
+            || match self {
+                Self::Asked(client) => {
+                    has(&client.name)
+                        || client.product.is_some_and(has)
+                        || has(&client.address)
+                        || has(&client.cmid.to_string())
+                }
+                Self::Remembered { cmid, .. } => has(&cmid.to_string()),
+            }
+    }
+
+    fn view(&self, counted: &HashSet<(Guid, Guid)>) -> ClientView {
+        match self {
+            Self::Asked(client) => {
+                ClientView::of(client, counted.contains(&(client.app_id, client.cmid)))
+            }
+            Self::Remembered { app_id, cmid, seen } => {
+                ClientView::remembered(*app_id, *cmid, &seen.to_string())
+            }
+        }
+    }
 }
 
 fn application(app_id: Guid) -> &'static str {
@@ -149,13 +186,6 @@ impl ClientView {
             last_seen: format!("{}Z", seen.replace(' ', "T")),
             counted: true,
         }
-    }
-
-    fn has(&self, search: &str) -> bool {
-        let parts =
-            [Some(self.cmid.as_str()), self.name.as_deref(), self.product, self.address.as_deref()];
-        search.is_empty()
-            || parts.into_iter().flatten().any(|part| part.to_lowercase().contains(search))
     }
 }
 

@@ -62,14 +62,14 @@ pub(super) async fn change(
     Body(change): Body<ClockChange>,
 ) -> Result<Json<ClockState>, Problem> {
     for change in change.changes().map_err(Problem::bad_request)? {
-        lab.server.change_clock(change);
+        lab.first().change_clock(change);
     }
     Ok(Json(ClockState::of(&lab)))
 }
 
 impl ClockState {
     pub(super) fn of(lab: &Lab) -> Self {
-        let clock = lab.server.clock().clock();
+        let clock = lab.first().clock().clock();
         let machine = machine_time();
         let shown = clock.at(machine);
         let apart = shown.abs_diff(machine).as_secs_f64();

@@ -8,10 +8,11 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::super::extract::{Body, Segment};
+use super::super::extract::{Body, Params, Segment};
 use super::super::lab::Lab;
 use super::super::problem::Problem;
-use crate::fault::{Listed, Pairs, Rule, RuleId, SetError, Source, parse_compact};
+use super::hosts::RulesOf;
+use crate::fault::{FaultSet, Listed, Pairs, Rule, RuleId, SetError, Source, Stage, parse_compact};
 
 /// Whether a rule is on.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -21,15 +22,18 @@ pub(super) struct Switch {
 }
 
 /// All rules with their counts, in the order in which they are asked: the first that strikes wins.
-#[utoipa::path(get, path = "/api/v1/faults", tag = "faults",
+#[utoipa::path(get, path = "/api/v1/faults", tag = "faults", params(RulesOf),
     responses((status = 200, description = "Rules: their keys are those of a rule file, with \
         `source`, `matched` and `applied` beside them", body = [Object])))]
-pub(super) async fn list(State(lab): State<Arc<Lab>>) -> Json<Vec<Listed>> {
-    Json(lab.server.common_faults().list())
+pub(super) async fn list(
+    State(lab): State<Arc<Lab>>,
+    Params(of): Params<RulesOf>,
+) -> Result<Json<Vec<Listed>>, Problem> {
+    Ok(Json(of.rules(&lab)?.list()))
 }
 
 /// Adds a rule behind the others.
-#[utoipa::path(post, path = "/api/v1/faults", tag = "faults",
+#[utoipa::path(post, path = "/api/v1/faults", tag = "faults", params(RulesOf),
     request_body(content = Object, description = "A rule: an object with the keys of a rule file, \
         `kind` at least; or `{\"rule\": \"TEXT\"}` with a rule as the flag --fault takes it"),
     responses(
@@ -42,37 +46,45 @@ pub(super) async fn list(State(lab): State<Arc<Lab>>) -> Json<Vec<Listed>> {
          body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn add(
     State(lab): State<Arc<Lab>>,
+    Params(of): Params<RulesOf>,
     Body(pairs): Body<Pairs>,
 ) -> Result<(StatusCode, Json<Listed>), Problem> {
-    let faults = lab.server.common_faults();
-    let rule = read(pairs, || faults.next_id(Source::Api))?;
+    let faults = of.rules(&lab)?;
+    let rule = read(pairs, &of, || faults.next_id(Source::Api))?;
     let id = rule.id.clone();
-    faults.add(rule, Source::Api, lab.server.clock().now())?;
-    Ok((StatusCode::CREATED, Json(listed(&lab, &id)?)))
+    faults.add(rule, Source::Api, lab.first().clock().now())?;
+    Ok((StatusCode::CREATED, Json(listed(faults, &id)?)))
 }
 
 /// Takes all rules out.
-#[utoipa::path(delete, path = "/api/v1/faults", tag = "faults",
+#[utoipa::path(delete, path = "/api/v1/faults", tag = "faults", params(RulesOf),
     responses((status = 204, description = "There are no rules now")))]
-pub(super) async fn clear(State(lab): State<Arc<Lab>>) -> StatusCode {
-    for listed in lab.server.common_faults().list() {
+pub(super) async fn clear(
+    State(lab): State<Arc<Lab>>,
+    Params(of): Params<RulesOf>,
+) -> Result<StatusCode, Problem> {
+    let faults = of.rules(&lab)?;
+    for listed in faults.list() {
         // Somebody else may have taken it out already.
-        lab.server.common_faults().remove(&listed.rule.id).ok();
+        faults.remove(&listed.rule.id).ok();
     }
-    StatusCode::NO_CONTENT
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Begins the counts of every rule anew: running numbers, limits and draws start over.
-#[utoipa::path(post, path = "/api/v1/faults/reset", tag = "faults",
+#[utoipa::path(post, path = "/api/v1/faults/reset", tag = "faults", params(RulesOf),
     responses((status = 204, description = "Counts are zero")))]
-pub(super) async fn reset_all(State(lab): State<Arc<Lab>>) -> StatusCode {
-    lab.server.common_faults().reset_all(lab.server.clock().now());
-    StatusCode::NO_CONTENT
+pub(super) async fn reset_all(
+    State(lab): State<Arc<Lab>>,
+    Params(of): Params<RulesOf>,
+) -> Result<StatusCode, Problem> {
+    of.rules(&lab)?.reset_all(lab.first().clock().now());
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// One rule with its counts.
 #[utoipa::path(get, path = "/api/v1/faults/{id}", tag = "faults",
-    params(("id" = String, Path, description = "Name of the rule")),
+    params(("id" = String, Path, description = "Name of the rule"), RulesOf),
     responses(
         (status = 200, description = "The rule", body = Object),
         (status = 404, description = "No such rule", body = Problem,
@@ -80,13 +92,14 @@ pub(super) async fn reset_all(State(lab): State<Arc<Lab>>) -> StatusCode {
 pub(super) async fn show(
     State(lab): State<Arc<Lab>>,
     Segment(id): Segment<String>,
+    Params(of): Params<RulesOf>,
 ) -> Result<Json<Listed>, Problem> {
-    Ok(Json(listed(&lab, &named(&id)?)?))
+    Ok(Json(listed(of.rules(&lab)?, &named(&id)?)?))
 }
 
 /// Puts another rule in the place of one; its counts begin anew.
 #[utoipa::path(put, path = "/api/v1/faults/{id}", tag = "faults",
-    params(("id" = String, Path, description = "Name of the rule")),
+    params(("id" = String, Path, description = "Name of the rule"), RulesOf),
     request_body(content = Object, description = "A rule, as for adding one"),
     responses(
         (status = 200, description = "The rule as it was understood", body = Object),
@@ -101,19 +114,20 @@ pub(super) async fn show(
 pub(super) async fn replace(
     State(lab): State<Arc<Lab>>,
     Segment(id): Segment<String>,
+    Params(of): Params<RulesOf>,
     Body(pairs): Body<Pairs>,
 ) -> Result<Json<Listed>, Problem> {
     let id = named(&id)?;
-    listed(&lab, &id)?;
-    let rule = read(pairs, || id.clone())?;
+    listed(of.rules(&lab)?, &id)?;
+    let rule = read(pairs, &of, || id.clone())?;
     let new_id = rule.id.clone();
-    lab.server.common_faults().change(&id, rule, lab.server.clock().now())?;
-    Ok(Json(listed(&lab, &new_id)?))
+    of.rules(&lab)?.change(&id, rule, lab.first().clock().now())?;
+    Ok(Json(listed(of.rules(&lab)?, &new_id)?))
 }
 
 /// Switches a rule on or off; its counts stay.
 #[utoipa::path(patch, path = "/api/v1/faults/{id}", tag = "faults",
-    params(("id" = String, Path, description = "Name of the rule")), request_body = Switch,
+    params(("id" = String, Path, description = "Name of the rule"), RulesOf), request_body = Switch,
     responses(
         (status = 200, description = "The rule now", body = Object),
         (status = 400, description = "A body that is not JSON", body = Problem,
@@ -125,16 +139,17 @@ pub(super) async fn replace(
 pub(super) async fn switch(
     State(lab): State<Arc<Lab>>,
     Segment(id): Segment<String>,
+    Params(of): Params<RulesOf>,
     Body(Switch { enabled }): Body<Switch>,
 ) -> Result<Json<Listed>, Problem> {
     let id = named(&id)?;
-    lab.server.common_faults().set_enabled(&id, enabled)?;
-    Ok(Json(listed(&lab, &id)?))
+    of.rules(&lab)?.set_enabled(&id, enabled)?;
+    Ok(Json(listed(of.rules(&lab)?, &id)?))
 }
 
 /// Takes a rule out.
 #[utoipa::path(delete, path = "/api/v1/faults/{id}", tag = "faults",
-    params(("id" = String, Path, description = "Name of the rule")),
+    params(("id" = String, Path, description = "Name of the rule"), RulesOf),
     responses(
         (status = 204, description = "The rule is gone"),
         (status = 404, description = "No such rule", body = Problem,
@@ -142,14 +157,15 @@ pub(super) async fn switch(
 pub(super) async fn remove(
     State(lab): State<Arc<Lab>>,
     Segment(id): Segment<String>,
+    Params(of): Params<RulesOf>,
 ) -> Result<StatusCode, Problem> {
-    lab.server.common_faults().remove(&named(&id)?)?;
+    of.rules(&lab)?.remove(&named(&id)?)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Begins the counts of one rule anew.
 #[utoipa::path(post, path = "/api/v1/faults/{id}/reset", tag = "faults",
-    params(("id" = String, Path, description = "Name of the rule")),
+    params(("id" = String, Path, description = "Name of the rule"), RulesOf),
     responses(
         (status = 204, description = "Counts are zero"),
         (status = 404, description = "No such rule", body = Problem,
@@ -157,18 +173,24 @@ pub(super) async fn remove(
 pub(super) async fn reset(
     State(lab): State<Arc<Lab>>,
     Segment(id): Segment<String>,
+    Params(of): Params<RulesOf>,
 ) -> Result<StatusCode, Problem> {
-    lab.server.common_faults().reset(&named(&id)?, lab.server.clock().now())?;
+    of.rules(&lab)?.reset(&named(&id)?, lab.first().clock().now())?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// A rule from an object; an object with `rule` alone holds it in its short form.
-fn read(pairs: Pairs, fallback_id: impl FnOnce() -> RuleId) -> Result<Rule, Problem> {
+fn read(pairs: Pairs, of: &RulesOf, fallback_id: impl FnOnce() -> RuleId) -> Result<Rule, Problem> {
     let rule = match pairs.only("rule") {
         Some(text) => parse_compact(text, &fallback_id()),
         None => Rule::read(pairs, &fallback_id()),
     };
-    rule.map_err(|error| Problem::bad_request(error.to_string()))
+    let rule = rule.map_err(|error| Problem::bad_request(error.to_string()))?;
+    if of.host.is_some() && rule.stage == Stage::Dns {
+        let detail = "the DNS server is one for all hosts: add its rules without `host`";
+        return Err(Problem::bad_request(detail));
+    }
+    Ok(rule)
 }
 
 /// A name that no rule can have is the name of no rule.
@@ -176,8 +198,8 @@ fn named(id: &str) -> Result<RuleId, Problem> {
     id.parse().map_err(|_| Problem::not_found("no rule can have that name"))
 }
 
-fn listed(lab: &Lab, id: &RuleId) -> Result<Listed, Problem> {
-    lab.server.common_faults().get(id).ok_or_else(|| SetError::Unknown(id.clone()).into())
+fn listed(faults: &FaultSet, id: &RuleId) -> Result<Listed, Problem> {
+    faults.get(id).ok_or_else(|| SetError::Unknown(id.clone()).into())
 }
 
 impl From<SetError> for Problem {

@@ -23,7 +23,7 @@ pub(super) async fn healthz() -> &'static str {
         (status = 503, description = "It does not, and why", body = Problem,
          content_type = "application/problem+json")))]
 pub(super) async fn readyz(State(lab): State<Arc<Lab>>) -> Response {
-    let failure = lab.server.recorder().journal().and_then(|journal| journal.failure());
+    let failure = lab.first().recorder().journal().and_then(|journal| journal.failure());
     match failure {
         None => "ok\n".into_response(),
         Some(_) => {

@@ -11,6 +11,7 @@ use super::super::extract::Params;
 use super::super::history::Second;
 use super::super::lab::Lab;
 use super::super::problem::Problem;
+use super::hosts::place;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -20,6 +21,8 @@ pub(super) struct Since {
     #[serde(default)]
     #[param(default = 0)]
     since: i64,
+    /// Name of a host; the first one unless given.
+    host: Option<String>,
 }
 
 /// Rates, service times, connections and counts of the last ten minutes, second by second.
@@ -30,7 +33,9 @@ pub(super) struct Since {
          content_type = "application/problem+json")))]
 pub(super) async fn history(
     State(lab): State<Arc<Lab>>,
-    Params(Since { since }): Params<Since>,
-) -> Json<Vec<Second>> {
-    Json(lab.watched().history.since(since))
+    Params(Since { since, host }): Params<Since>,
+) -> Result<Json<Vec<Second>>, Problem> {
+    let place = place(&lab, host.as_deref())?;
+    let watched = lab.watched();
+    Ok(Json(watched.host(place).map(|host| host.history.since(since)).unwrap_or_default()))
 }

@@ -14,6 +14,7 @@ use super::super::extract::Params;
 use super::super::lab::Lab;
 use super::super::problem::Problem;
 use crate::journal::{Cursor, Filter, FlatRow, OutcomeKind, PAGE_ROWS_MAX, Reader, Stats};
+use crate::model::HostName;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -23,6 +24,8 @@ pub(super) struct Wanted {
     from: Option<String>,
     /// The first time that is too late, RFC 3339.
     to: Option<String>,
+    /// Name of a host; rows of all of them unless given.
+    host: Option<String>,
     /// A client's address, or part of its name in any case.
     client: Option<String>,
     /// Client machine id.
@@ -102,7 +105,7 @@ async fn read<T: Send + 'static>(
     lab: &Lab,
     question: impl FnOnce(&Reader) -> Result<T, crate::journal::JournalError> + Send + 'static,
 ) -> Result<T, Problem> {
-    let journal = lab.server.recorder().journal();
+    let journal = lab.first().recorder().journal();
     let journal = journal.ok_or_else(|| Problem::not_found("the host keeps no journal"))?;
     let path = journal.path().to_owned();
     let answer = tokio::task::spawn_blocking(move || question(&Reader::open(&path)?)).await;
@@ -128,6 +131,7 @@ impl Wanted {
                 .map_err(|_| bad(name, "RFC 3339, such as `2026-11-24T08:00:00Z`"))
         };
         let cmid = self.cmid.as_deref().map(str::parse::<Guid>).transpose();
+        let host = self.host.as_deref().map(str::parse::<HostName>).transpose();
         let outcome = self.outcome.as_deref().map(|text| OutcomeKind::from_text(text).ok_or(()));
         let hresult = self.hresult.as_deref().map(|text| {
             let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
@@ -136,7 +140,7 @@ impl Wanted {
         Ok(Filter {
             from_us: time("from", &self.from)?,
             to_us: time("to", &self.to)?,
-            host: None,
+            host: host.map_err(|_| bad("host", "a host's name"))?,
             client: self.client.clone(),
             cmid: cmid.map_err(|_| bad("cmid", "a GUID"))?,
             product: self.product.clone(),

@@ -17,10 +17,11 @@ use prometheus_client::registry::{Registry, Unit};
 use tokio::runtime::Handle;
 
 use super::super::lab::{APPLICATIONS, Lab};
+use crate::serve::{self, Totals};
 
 /// Counters, gauges and a histogram, as OpenMetrics where it is accepted and in the older text format
-/// otherwise. Labels come from the catalogue and from the names of rules, of which there are
-/// a bounded number; nothing that a client says becomes a label.
+/// otherwise. Labels come from the catalogue and from the names of hosts and rules, of which
+/// there are a bounded number; nothing that a client says becomes a label.
 #[utoipa::path(get, path = "/metrics", tag = "health",
     responses((status = 200, description = "OpenMetrics text", body = String,
                content_type = "text/plain")))]
@@ -61,6 +62,25 @@ fn classic(open_metrics: &str) -> String {
     text
 }
 
+/// Name, help and value of what is counted.
+type Counted = (&'static str, &'static str, fn(&Totals) -> u64);
+
+/// What is counted of each host.
+const OF_HOSTS: [Counted; 6] = [
+    ("connections_accepted", "Connections accepted and admitted", |totals| totals.connections),
+    ("connections_refused", "Connections closed at once because a limit was met", |totals| {
+        totals.connections_refused
+    }),
+    ("requests", "Calls answered, whatever the answer", |totals| totals.requests),
+    ("requests_accepted", "Requests recorded and answered with a count", |totals| {
+        totals.requests_accepted
+    }),
+    ("foreign_key_requests", "Requests of real clients or of another lab", |totals| {
+        totals.foreign_keys
+    }),
+    ("peers_refused", "Peers that broke the protocol or a bound", |totals| totals.peers_refused),
+];
+
 /// Reads the lab at each scrape: no number is kept twice.
 #[derive(Debug)]
 struct Collector(Arc<Lab>);
@@ -68,43 +88,34 @@ struct Collector(Arc<Lab>);
 impl prometheus_client::collector::Collector for Collector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let lab = &self.0;
-        let totals = lab.server.totals();
-        for (name, help, value) in [
-            ("connections_accepted", "Connections accepted and admitted", totals.connections),
-            (
-                "connections_refused",
-                "Connections closed at once because a limit was met",
-                totals.connections_refused,
-            ),
-            ("requests", "Calls answered, whatever the answer", totals.requests),
-            (
-                "requests_accepted",
-                "Requests recorded and answered with a count",
-                totals.requests_accepted,
-            ),
-            (
-                "foreign_key_requests",
-                "Requests of real clients or of another lab",
-                totals.foreign_keys,
-            ),
-            ("peers_refused", "Peers that broke the protocol or a bound", totals.peers_refused),
-        ] {
-            let counter = ConstCounter::new(value);
-            let descriptor = encoder.encode_descriptor(name, help, None, counter.metric_type())?;
-            counter.encode(descriptor)?;
+        let totals: Vec<Totals> = lab.hosts.iter().map(serve::Handle::totals).collect();
+        for (name, help, value) in OF_HOSTS {
+            let kind = ConstCounter::new(0u64).metric_type();
+            let mut family = encoder.encode_descriptor(name, help, None, kind)?;
+            for (host, totals) in lab.hosts.iter().zip(&totals) {
+                let labels = [("host", host.name().as_str())];
+                ConstCounter::new(value(totals)).encode(family.encode_family(&labels)?)?;
+            }
         }
-        gauge(&mut encoder, "connections", "Connections open now", lab.server.connections())?;
+        let kind = ConstGauge::new(0i64).metric_type();
+        let mut family =
+            encoder.encode_descriptor("connections", "Connections open now", None, kind)?;
+        for host in &lab.hosts {
+            let open = i64::try_from(host.connections()).unwrap_or(i64::MAX);
+            let labels = [("host", host.name().as_str())];
+            ConstGauge::new(open).encode(family.encode_family(&labels)?)?;
+        }
         gauge(
             &mut encoder,
             "connections_limit",
-            "Connections that may be open at once",
-            lab.server.connections_max(),
+            "Connections that may be open at once, those of all hosts together",
+            lab.first().connections_max(),
         )?;
         gauge(
             &mut encoder,
             "tasks_alive",
             "Tasks that have not ended, of the threads that serve and of the admin server's",
-            lab.server.tasks() + Handle::current().metrics().num_alive_tasks(),
+            lab.first().tasks() + Handle::current().metrics().num_alive_tasks(),
         )?;
         self.service_times(&mut encoder)?;
         self.counts(&mut encoder)?;
@@ -116,31 +127,37 @@ impl prometheus_client::collector::Collector for Collector {
 
 impl Collector {
     fn service_times(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let times = self.0.server.service_times();
         let help = "Time from a call's arrival to its answer inside the host";
         let unit = Unit::Seconds;
-        let mut metric = encoder.encode_descriptor(
+        let mut family = encoder.encode_descriptor(
             "exchange_duration",
             help,
             Some(&unit),
             MetricType::Histogram,
         )?;
-        let mut buckets: Vec<(f64, u64)> = times.cumulative().collect();
-        buckets.push((f64::MAX, times.count()));
-        let sum_s = Duration::from_micros(times.sum_us()).as_secs_f64();
-        metric.encode_histogram::<NoLabelSet>(sum_s, times.count(), &per_bucket(&buckets), None)
+        for host in &self.0.hosts {
+            let times = host.service_times();
+            let mut buckets: Vec<(f64, u64)> = times.cumulative().collect();
+            buckets.push((f64::MAX, times.count()));
+            let sum_s = Duration::from_micros(times.sum_us()).as_secs_f64();
+            let (buckets, labels) = (per_bucket(&buckets), [("host", host.name().as_str())]);
+            let mut metric = family.encode_family(&labels)?;
+            metric.encode_histogram::<NoLabelSet>(sum_s, times.count(), &buckets, None)?;
+        }
+        Ok(())
     }
 
     fn counts(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let (clients, _) = self.0.server.host();
-        let now = self.0.server.clock().now();
         let kind = ConstGauge::new(0i64).metric_type();
         let help = "Distinct clients that the host counts";
         let mut family = encoder.encode_descriptor("clients_counted", help, None, kind)?;
-        for (app_id, name) in &APPLICATIONS {
-            let count = ConstGauge::new(i64::from(clients.count(*app_id, now)));
-            let labels = [("application", name.to_lowercase())];
-            count.encode(family.encode_family(&labels)?)?;
+        for host in &self.0.hosts {
+            for (app_id, name) in &APPLICATIONS {
+                let count = ConstGauge::new(i64::from(host.count(*app_id)));
+                let name = name.to_lowercase();
+                let labels = [("application", name.as_str()), ("host", host.name().as_str())];
+                count.encode(family.encode_family(&labels)?)?;
+            }
         }
         Ok(())
     }
@@ -167,20 +184,24 @@ impl Collector {
     }
 
     fn faults(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let listed = self.0.server.common_faults().list();
         let kind = ConstCounter::new(0u64).metric_type();
-        let help = "Events that a fault rule struck since its counts began";
+        let help = "Events that a fault rule struck since its counts began; without a host: a rule \
+                    for every host";
         let mut family = encoder.encode_descriptor("faults_applied", help, None, kind)?;
-        for rule in &listed {
-            let labels =
-                [("rule", rule.rule.id.to_string()), ("kind", rule.rule.kind().name().to_owned())];
-            ConstCounter::new(rule.applied).encode(family.encode_family(&labels)?)?;
+        let common = ("", self.0.first().common_faults());
+        let own = self.0.hosts.iter().map(|host| (host.name().as_str(), host.faults()));
+        for (host, faults) in std::iter::once(common).chain(own) {
+            for rule in faults.list() {
+                let (id, kind) = (rule.rule.id.to_string(), rule.rule.kind().name());
+                let labels = [("rule", id.as_str()), ("kind", kind), ("host", host)];
+                ConstCounter::new(rule.applied).encode(family.encode_family(&labels)?)?;
+            }
         }
         Ok(())
     }
 
     fn journal(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let Some(journal) = self.0.server.recorder().journal() else { return Ok(()) };
+        let Some(journal) = self.0.first().recorder().journal() else { return Ok(()) };
         let totals = journal.totals();
         for (name, help, value) in [
             ("journal_rows", "Rows written", totals.rows),

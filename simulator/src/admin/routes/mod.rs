@@ -7,6 +7,7 @@ mod events;
 mod faults;
 mod health;
 mod history;
+mod hosts;
 mod journal;
 mod metrics;
 mod page;
@@ -20,7 +21,7 @@ use axum::routing::get;
 use utoipa::OpenApi;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -79,8 +80,12 @@ fn pretty(document: &utoipa::openapi::OpenApi) -> String {
 fn describe_refusals(path: &str, operation: &mut Operation) {
     let has_body = operation.request_body.is_some();
     let for_body = BODY_REFUSALS.iter().filter(|_| has_body);
+    let mut parameters = operation.parameters.iter().flatten();
+    let names_host = parameters
+        .any(|parameter| matches!(parameter, RefOr::T(parameter) if parameter.name == "host"));
+    let of_host = HOST_REFUSALS.iter().filter(|_| names_host);
     let of_guard = REFUSALS.iter().filter(|(status, _)| *status != "401" || !guard::is_open(path));
-    for (status, description) in of_guard.chain(for_body) {
+    for (status, description) in of_guard.chain(for_body).chain(of_host) {
         operation.responses.responses.entry((*status).to_owned()).or_insert_with(|| {
             let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem")));
             ResponseBuilder::new()
@@ -97,6 +102,8 @@ const REFUSALS: [(&str, &str); 4] = [
     ("421", "The target or the header `Host` does not name this server"),
     ("429", "Too many requests: `Retry-After` says when to come again"),
 ];
+const HOST_REFUSALS: [(&str, &str); 2] =
+    [("400", "An unusable parameter"), ("404", "No host has that name")];
 const BODY_REFUSALS: [(&str, &str); 3] = [
     ("408", "A body that does not arrive within 10 seconds"),
     ("413", "A body of more than 64 KiB"),
@@ -112,6 +119,7 @@ fn described() -> OpenApiRouter<Arc<Lab>> {
         .routes(routes!(page::style))
         .routes(routes!(page::script))
         .routes(routes!(state::state))
+        .routes(routes!(hosts::hosts))
         .routes(routes!(history::history))
         .routes(routes!(events::events))
         .routes(routes!(clients::clients))

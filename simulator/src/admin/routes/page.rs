@@ -7,17 +7,26 @@ use axum::http::header;
 use axum::response::{Html, IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 
+use super::super::extract::Params;
 use super::super::lab::Lab;
+use super::super::problem::Problem;
+use super::hosts::{self, HostView, OfHost};
 use super::state::LabState;
 use crate::fault::Listed;
 use crate::journal::{FlatRow, Row};
 
 /// The dashboard.
-#[utoipa::path(get, path = "/", tag = "page", security(()),
+#[utoipa::path(get, path = "/", tag = "page", security(()), params(OfHost),
     responses((status = 200, description = "The page", body = String, content_type = "text/html")))]
-pub(super) async fn page(State(lab): State<Arc<Lab>>) -> Html<String> {
+pub(super) async fn page(
+    State(lab): State<Arc<Lab>>,
+    Params(of): Params<OfHost>,
+) -> Result<Html<String>, Problem> {
+    // Where a token is needed, nobody learns here which hosts there are.
+    let place = if lab.needs_token { 0 } else { of.place(&lab)? };
+    let page = document(&lab, place, of.host.is_some()).into_string();
     // Direction marks and other invisible characters of a name could show it as another.
-    Html(kms_page::text::escape_page(&document(&lab).into_string()).into_owned())
+    Ok(Html(kms_page::text::escape_page(&page).into_owned()))
 }
 
 /// The dashboard's style.
@@ -35,9 +44,9 @@ pub(super) async fn script() -> Response {
     ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], SCRIPT).into_response()
 }
 
-fn document(lab: &Lab) -> Markup {
+fn document(lab: &Lab, place: usize, names_host: bool) -> Markup {
     // Where a token is needed, the page is served without it and may say nothing of the lab.
-    let shown = (!lab.needs_token).then(|| Shown::of(lab));
+    let shown = (!lab.needs_token).then(|| Shown::of(lab, place));
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -54,6 +63,7 @@ fn document(lab: &Lab) -> Markup {
                     h1 { "kms-sim" }
                     span.soft { "version " (env!("CARGO_PKG_VERSION")) }
                     @if let Some(shown) = &shown { span.soft { "listening on " (shown.state.listen.join(", ")) } }
+                    strong #sinkhole.bad { @if shown.as_ref().is_some_and(|shown| shown.state.sinkhole) { (SINKHOLE) } }
                     span #link role="status" { "static: scripts are off" }
                     p.lab.soft { "A lab host. It cannot activate anything." }
                 }
@@ -67,13 +77,33 @@ fn document(lab: &Lab) -> Markup {
                         div { dt { (label) } dd id=(id) { (value(shown.as_ref(), id)) } }
                     }
                 }
-                main { (sections(shown.as_ref())) }
+                main {
+                    (hosts_table(shown.as_ref()))
+                    (sections(shown.as_ref(), names_host))
+                }
             }
         }
     }
 }
 
-fn sections(shown: Option<&Shown>) -> Markup {
+/// Where there are several hosts: all of them, each a link to the page about it.
+fn hosts_table(shown: Option<&Shown>) -> Markup {
+    let several = shown.is_some_and(|shown| shown.hosts.len() > 1);
+    html! {
+        section #host-section.hidden[!several] {
+            h2 { "Hosts" }
+            div.scroll { table {
+                thead { tr {
+                    th { "Host" } th.wide { "Listens on" } th.number { "Answered" }
+                    th { "Counted" } th.number { "Own rules on" }
+                } }
+                tbody #hosts { @if let Some(shown) = shown { (shown.hosts()) } }
+            } }
+        }
+    }
+}
+
+fn sections(shown: Option<&Shown>, names_host: bool) -> Markup {
     html! {
         section.third { h2 { "Exchanges per second" } svg #plot-rate.plot role="img" {} }
         section.third { h2 { "Service time" } svg #plot-service.plot role="img" {} }
@@ -105,7 +135,7 @@ fn sections(shown: Option<&Shown>) -> Markup {
                 tbody #statuses { @if let Some(shown) = shown { (shown.statuses()) } }
             } }
         }
-        section { (faults(shown)) }
+        section { (faults(shown, names_host)) }
         section.half { (clock(shown)) }
         section.half {
             h2 { "DNS records" }
@@ -120,7 +150,7 @@ fn sections(shown: Option<&Shown>) -> Markup {
     }
 }
 
-fn faults(shown: Option<&Shown>) -> Markup {
+fn faults(shown: Option<&Shown>, names_host: bool) -> Markup {
     html! {
         h2 { "Faults" }
         div.scroll { table {
@@ -128,7 +158,7 @@ fn faults(shown: Option<&Shown>) -> Markup {
             tbody #rules { @if let Some(shown) = shown { (shown.rules()) } }
         } }
         form #fault-form.needs-script.hidden {
-            label for="fault" { "New rule" }
+            label for="fault" { @if names_host { "New rule for this host" } @else { "New rule" } }
             input #fault type="text" placeholder="delay time=200ms probability=0.5" autocomplete="off" spellcheck="false";
             button { "add" }
             button #fault-reset type="button" { "reset all counts" }
@@ -196,15 +226,22 @@ struct Shown {
     state: LabState,
     requests: Vec<FlatRow>,
     rules: Vec<Listed>,
+    hosts: Vec<HostView>,
 }
 
 impl Shown {
-    fn of(lab: &Lab) -> Self {
-        let latest: Vec<Arc<Row>> = lab.watched().latest.iter().rev().cloned().collect();
+    fn of(lab: &Lab, place: usize) -> Self {
+        let latest: Vec<Arc<Row>> = match lab.watched().host(place) {
+            Some(host) => host.latest.iter().rev().cloned().collect(),
+            None => Vec::new(),
+        };
+        let mut rules = lab.host(place).faults().list();
+        rules.extend(lab.first().common_faults().list());
         Self {
-            state: LabState::of(lab),
+            state: LabState::of(lab, place),
             requests: latest.iter().map(|row| FlatRow::from(&**row)).collect(),
-            rules: lab.server.common_faults().list(),
+            rules,
+            hosts: hosts::all(lab),
         }
     }
 
@@ -217,6 +254,20 @@ impl Shown {
             "foreign" => requests.foreign_keys.to_string(),
             "rules-on" => faults.enabled.to_string(),
             _ => "–".to_owned(),
+        }
+    }
+
+    fn hosts(&self) -> Markup {
+        html! {
+            @for host in &self.hosts {
+                tr aria-current=[(host.name == self.state.host).then_some("true")] {
+                    td.name { a href=(format!("/?host={}", host.name)) { (host.name) } }
+                    td.wide.name { (host.listen.join(", ")) }
+                    td.number { (host.requests) }
+                    td { @for application in &host.applications { div { (application.name) ": " (application.count) } } }
+                    td.number { (host.rules_on) }
+                }
+            }
         }
     }
 
@@ -302,6 +353,7 @@ impl Shown {
     }
 }
 
+const SINKHOLE: &str = "SINKHOLE: everybody is refused";
 const STYLE: &str = include_str!("../page/page.css");
 const SCRIPT: &str = include_str!("../page/page.js");
 

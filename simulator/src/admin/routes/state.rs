@@ -11,14 +11,20 @@ use kms_protocol::kms::product::PRODUCTS;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::super::extract::Params;
 use super::super::lab::{APPLICATIONS, Lab};
+use super::super::problem::Problem;
 use super::clock::ClockState;
+use super::hosts::OfHost;
+use crate::serve::Handle;
 
 /// What a page shows at a glance.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct LabState {
     pub(super) name: &'static str,
     pub(super) version: &'static str,
+    /// The host that this is about: listen, sinkhole, connections, requests, applications, clients.
+    pub(super) host: String,
     /// When the process started, RFC 3339 in UTC.
     pub(super) started: String,
     pub(super) listen: Vec<String>,
@@ -114,21 +120,25 @@ pub(super) struct JournalState {
 }
 
 /// The lab at a glance.
-#[utoipa::path(get, path = "/api/v1/state", tag = "lab",
+#[utoipa::path(get, path = "/api/v1/state", tag = "lab", params(OfHost),
     responses((status = 200, description = "The state now", body = LabState)))]
-pub(super) async fn state(State(lab): State<Arc<Lab>>) -> Json<LabState> {
-    Json(LabState::of(&lab))
+pub(super) async fn state(
+    State(lab): State<Arc<Lab>>,
+    Params(of): Params<OfHost>,
+) -> Result<Json<LabState>, Problem> {
+    Ok(Json(LabState::of(&lab, of.place(&lab)?)))
 }
 
 impl LabState {
-    pub(super) fn of(lab: &Lab) -> Self {
-        let server = &lab.server;
+    pub(super) fn of(lab: &Lab, place: usize) -> Self {
+        let server = lab.host(place);
         let totals = server.totals();
         // Not within the expression below, which would hold the lock to its end.
-        let clients = lab.watched().roster.len();
+        let clients = lab.watched().roster.clients(place).count();
         Self {
             name: "kms-sim",
             version: env!("CARGO_PKG_VERSION"),
+            host: server.name().to_string(),
             started: lab.started.to_string(),
             listen: server.addresses().iter().map(ToString::to_string).collect(),
             workers: server.workers(),
@@ -147,10 +157,10 @@ impl LabState {
                 foreign_keys: totals.foreign_keys,
                 peers_refused: totals.peers_refused,
             },
-            applications: applications(lab),
+            applications: applications(server),
             clients,
-            licence_states: licence_states(lab),
-            faults: faults(lab),
+            licence_states: licence_states(lab, place),
+            faults: faults(server),
             dns: lab.dns.as_ref().map(|dns| Dns {
                 address: dns.address.to_string(),
                 domain: dns.zone.apex().to_ascii(),
@@ -170,9 +180,9 @@ impl LabState {
     }
 }
 
-fn applications(lab: &Lab) -> Vec<Application> {
-    let (clients, _) = lab.server.host();
-    let now = lab.server.clock().now();
+pub(super) fn applications(host: &Handle) -> Vec<Application> {
+    let (clients, _) = host.host();
+    let now = host.clock().now();
     let application = |(app_id, name): &(Guid, &'static str)| Application {
         app_id: app_id.to_string(),
         name,
@@ -196,11 +206,11 @@ fn thresholds(app_id: Guid) -> Vec<Threshold> {
     found
 }
 
-fn licence_states(lab: &Lab) -> Vec<LicenceState> {
+fn licence_states(lab: &Lab, place: usize) -> Vec<LicenceState> {
     let mut states: Vec<LicenceState> = (0..=6)
         .map(|status| LicenceState { status, name: LicenseStatus(status).to_string(), clients: 0 })
         .collect();
-    for client in lab.watched().roster.clients() {
+    for client in lab.watched().roster.clients(place) {
         if let Some(state) = states.iter_mut().find(|state| state.status == client.licence_status) {
             state.clients += 1;
         }
@@ -208,8 +218,10 @@ fn licence_states(lab: &Lab) -> Vec<LicenceState> {
     states
 }
 
-fn faults(lab: &Lab) -> Faults {
-    let listed = lab.server.common_faults().list();
+/// The rules that concern a host: its own and those for every host.
+fn faults(host: &Handle) -> Faults {
+    let mut listed = host.faults().list();
+    listed.extend(host.common_faults().list());
     Faults {
         rules: listed.len(),
         enabled: listed.iter().filter(|listed| listed.rule.enabled).count(),
@@ -218,7 +230,7 @@ fn faults(lab: &Lab) -> Faults {
 }
 
 fn journal(lab: &Lab) -> Option<JournalState> {
-    let journal = lab.server.recorder().journal()?;
+    let journal = lab.first().recorder().journal()?;
     let totals = journal.totals();
     Some(JournalState {
         file: journal.path().display().to_string(),

@@ -62,8 +62,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         dns = Some(started);
     }
     let admin = plan.admin.as_ref();
-    let admin =
-        admin.map(|options| admin::start(options, server.hosts()[0].clone(), dns_view, settings));
+    let admin = admin.map(|options| admin::start(options, server.hosts(), dns_view, settings));
     let admin = admin.transpose()?;
     info!(seed, workers, "started");
     for host in server.hosts().iter().filter(|host| host.is_sinkhole()) {

@@ -14,9 +14,17 @@
 pub mod arm;
 pub mod builtin;
 pub mod compare;
+pub mod draw;
+pub mod engine;
 pub mod expect;
+mod hardware;
 pub mod merge;
 pub mod outcome;
+mod population;
+mod presence;
 pub mod report;
 pub mod scenario;
+mod virtual_arm;
 pub mod wire;
+
+pub use virtual_arm::VirtualArm;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::draw::fold;
 use super::scenario::{EventKind, Seconds};
 
 /// A run, or a shard of one. Shards of the same scenario and seed merge into the whole.
@@ -17,6 +18,14 @@ pub struct Outcome {
     pub shard: Option<(u32, u32)>,
     /// The sites that were run, in the order of the scenario.
     pub sites: Vec<SiteOutcome>,
+}
+
+impl Outcome {
+    /// Hash over the hashes of the sites, in the order of the scenario.
+    #[must_use]
+    pub fn trace_hash(&self) -> u64 {
+        self.sites.iter().fold(0, |hash, site| fold(fold(hash, site.site as u64), site.trace_hash))
+    }
 }
 
 /// One site: its clients, and the hosts that stand in it.

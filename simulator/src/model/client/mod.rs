@@ -21,6 +21,8 @@ pub use choice::{Candidate, order};
 pub use rules::Rules;
 pub use state::State;
 
+use std::time::Duration;
+
 use kms_protocol::filetime::FileTime;
 use kms_protocol::kms::{Hresult, INTERVAL_MINUTES_MAX, INTERVAL_MINUTES_MIN};
 
@@ -63,6 +65,10 @@ pub enum Event<H> {
     InstallKey,
     /// The key is removed.
     RemoveKey,
+    /// The internet activated it by MAK: without an end.
+    MakActivated,
+    /// The internet refused, as no activation was left on the MAK (ERR, 0xC004C020).
+    MakExhausted,
 }
 
 /// What a host answered.
@@ -134,6 +140,16 @@ impl<H: Clone> Lifecycle<H> {
             Event::RemoveKey => {
                 self.state = State::Unlicensed;
                 (self.next_attempt, self.watching_until) = (None, None);
+            }
+            Event::MakActivated => {
+                self.state = State::Licensed { until: State::FOREVER };
+                self.last_result = Hresult::OK;
+                (self.next_attempt, self.watching_until) = (None, None);
+            }
+            // Not documented: nothing is tried again before the next start or `/ato`.
+            Event::MakExhausted => {
+                self.last_result = Hresult(MAK_EXHAUSTED);
+                self.next_attempt = None;
             }
         }
     }
@@ -268,7 +284,8 @@ impl<H: Clone> Lifecycle<H> {
     }
 
     fn schedule(&mut self, rules: &Rules, now: FileTime, draw: u32, interval_minutes: u16) {
-        let jitter = rules.jitter.mul_f64(f64::from(draw) / f64::from(u32::MAX));
+        let jitter_s = u128::from(rules.jitter.as_secs()) * u128::from(draw) / u128::from(u32::MAX);
+        let jitter = Duration::from_secs(u64::try_from(jitter_s).unwrap_or(u64::MAX));
         let interval = Rules::minutes(interval_minutes);
         self.next_attempt = Some(now.saturating_add(interval).saturating_add(jitter));
     }
@@ -297,3 +314,5 @@ impl<H: Clone> Lifecycle<H> {
 
 /// SL_E_OUT_OF_TOLERANCE.
 const OUT_OF_TOLERANCE: u32 = 0xC004_F00F;
+/// SL_E_CHPA_DMAK_LIMIT_EXCEEDED.
+const MAK_EXHAUSTED: u32 = 0xC004_C020;

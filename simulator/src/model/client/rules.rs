@@ -26,7 +26,7 @@ pub struct Rules {
     pub rearms_by_activation: u16,
     /// Whether an activated client renews at every start. Not documented clearly: no.
     pub renews_at_start: bool,
-    /// The most that is added to an interval, at random. Nothing is documented: none.
+    /// The most that is added to an interval, at random, in whole seconds. Nothing is documented: none.
     pub jitter: Duration,
 }
 

@@ -12,7 +12,7 @@ pub enum State {
     Unlicensed,
     /// 1: activated.
     Licensed {
-        /// When the activation runs out unless it is renewed.
+        /// When the activation runs out unless it is renewed; [`State::FOREVER`] for a MAK.
         until: FileTime,
     },
     /// 2: not yet activated, and working (OOB grace).
@@ -43,6 +43,9 @@ pub enum State {
 }
 
 impl State {
+    /// The end of an activation that has none, which is that of a MAK.
+    pub const FOREVER: FileTime = FileTime::from_ticks(u64::MAX);
+
     /// The state of a client whose key has just been installed. TR-pol: Windows 8.1 and later have
     /// no initial grace.
     pub(super) fn initial(rules: &Rules, now: FileTime) -> Self {
@@ -80,7 +83,7 @@ impl State {
                 Self::Notification { reason: GRACE_TIME_EXPIRED }
             }
             // Not documented: a clock that is set back makes no activation longer than one is.
-            Self::Licensed { until } => {
+            Self::Licensed { until } if until != Self::FOREVER => {
                 Self::Licensed { until: until.min(now.saturating_add(rules.validity)) }
             }
             state => state,
@@ -109,14 +112,14 @@ impl State {
 
     /// When the state ends by itself.
     #[must_use]
-    pub const fn until(self) -> Option<FileTime> {
+    pub fn until(self) -> Option<FileTime> {
         match self {
             Self::Unlicensed | Self::Notification { .. } => None,
             Self::Licensed { until }
             | Self::InitialGrace { until }
             | Self::AdditionalGrace { until }
             | Self::NonGenuineGrace { until }
-            | Self::ExtendedGrace { until } => Some(until),
+            | Self::ExtendedGrace { until } => Some(until).filter(|until| *until != Self::FOREVER),
         }
     }
 

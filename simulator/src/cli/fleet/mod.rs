@@ -6,6 +6,7 @@ mod formats;
 mod list;
 mod merge;
 mod result;
+mod run;
 mod show;
 mod source;
 
@@ -23,6 +24,8 @@ pub(super) enum Command {
     List(list::Arguments),
     /// Put the shards of a run together: exactly what the unsharded run gives.
     Merge(merge::Arguments),
+    /// Run a scenario in virtual time, and judge what it expects; exits 1 where that does not hold.
+    Run(run::Arguments),
     /// Print a scenario as TOML, to read it or to change it.
     Show(show::Arguments),
 }
@@ -35,6 +38,7 @@ pub(super) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Compare(arguments) => compare::run(&arguments),
         Command::List(arguments) => list::run(&arguments),
         Command::Merge(arguments) => return merge::run(&arguments),
+        Command::Run(arguments) => return run::run(arguments),
         Command::Show(arguments) => show::run(&arguments),
     }?;
     Ok(ExitCode::SUCCESS)

@@ -56,6 +56,8 @@ pub const BUILTINS: &[Builtin] = builtins![
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
+    use crate::fleet::engine::{self, Options};
+    use crate::fleet::expect::judge;
     use crate::fleet::scenario::Scenario;
 
     #[test]
@@ -75,5 +77,54 @@ mod tests {
         let page = include_str!("../../../../docs/fleet.md");
         let example = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
         assert_eq!(Scenario::from_toml(example.unwrap()).unwrap().groups[0].count, 300);
+    }
+
+    /// The expectations that do not hold, as they would be reported.
+    fn broken(toml: &str) -> Vec<String> {
+        let scenario = Scenario::from_toml(toml).unwrap();
+        let outcome = engine::run(&scenario, &Options::default()).unwrap();
+        judge(&scenario, &outcome)
+            .into_iter()
+            .filter(|judgement| !judgement.held)
+            .map(|judgement| {
+                let offenders = judgement.offenders;
+                format!(
+                    "{}: {:?}, {} clients: {}",
+                    judgement.title,
+                    judgement.measured,
+                    offenders.total,
+                    offenders.names.join(" ")
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_one_leads_to_what_it_expects() {
+        let broken: Vec<_> = BUILTINS
+            .iter()
+            .flat_map(|builtin| {
+                broken(builtin.toml).into_iter().map(|line| format!("{}: {line}", builtin.name))
+            })
+            .collect();
+        assert!(broken.is_empty(), "{broken:#?}");
+    }
+
+    #[test]
+    fn an_expectation_that_does_not_hold_names_the_clients() {
+        for (name, old, new, client) in [
+            ("first-rollout", "at_least = 25", "at_least = 25\ngroups = [\"pilot\"]", "pilot-1"),
+            ("duplicate-cmid", "at_least = 40", "at_least = 40\nsites = [\"paired\"]", "pairs-1"),
+            ("firewall-closed", "until = \"183d\"", "until = \"191d\"", "silent-desks-1"),
+            ("wrong-key", "states = [\"unlicensed\"]", "states = [\"licensed\"]", "keyless-1"),
+        ] {
+            let builtin = Builtin::by_name(name).unwrap();
+            let changed = builtin.toml.replace(old, new);
+            let changed =
+                changed.replace("groups = [\"clones\"]\nfrom = \"5d 3h\"", "from = \"5d 3h\"");
+            let broken = broken(&changed);
+            assert_eq!(broken.len(), 1, "{name}: {broken:#?}");
+            assert!(broken[0].split(' ').any(|word| word == client), "{broken:#?}");
+        }
     }
 }

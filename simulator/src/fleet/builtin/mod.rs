@@ -113,7 +113,12 @@ mod tests {
     #[test]
     fn an_expectation_that_does_not_hold_names_the_clients() {
         for (name, old, new, client) in [
-            ("first-rollout", "at_least = 25", "at_least = 25\ngroups = [\"pilot\"]", "pilot-1"),
+            (
+                "first-rollout",
+                "states = [\"licensed\"]\nat_most = 0",
+                "states = [\"notification\"]\nat_most = 0",
+                "pilot-1",
+            ),
             ("duplicate-cmid", "at_least = 40", "at_least = 40\nsites = [\"paired\"]", "pairs-1"),
             ("firewall-closed", "until = \"183d\"", "until = \"191d\"", "silent-desks-1"),
             ("wrong-key", "states = [\"unlicensed\"]", "states = [\"licensed\"]", "keyless-1"),

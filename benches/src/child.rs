@@ -37,6 +37,17 @@ impl Server {
         Self::start(command, address)
     }
 
+    /// The floor server on one thread, with answers that an RPC client accepts.
+    ///
+    /// # Errors
+    /// When it does not start listening.
+    pub fn canned() -> Result<Self> {
+        let address = free_address()?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("canned-server").arg(address.to_string());
+        Self::start(command, address)
+    }
+
     /// `kms-sim serve`, with `options` after the address.
     ///
     /// # Errors

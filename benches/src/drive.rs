@@ -52,11 +52,18 @@ impl Load {
     /// Opens `connections` and sets them to work.
     #[must_use]
     pub fn start(target: &Target, mode: Mode, connections: usize) -> Self {
+        Self::start_on(target, mode, connections, THREADS)
+    }
+
+    /// The same on so many threads.
+    #[must_use]
+    pub fn start_on(target: &Target, mode: Mode, connections: usize, threads: usize) -> Self {
         let shared = Arc::new(Shared::default());
-        let threads = (0..THREADS.min(connections))
+        let threads = threads.clamp(1, connections.max(1));
+        let threads = (0..threads)
             .map(|thread| {
                 let (target, shared) = (target.clone(), Arc::clone(&shared));
-                let mine = (thread..connections).step_by(THREADS).collect();
+                let mine = (thread..connections).step_by(threads).collect();
                 thread::spawn(move || run_thread(&target, mode, mine, &shared))
             })
             .collect();

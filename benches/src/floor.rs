@@ -13,15 +13,41 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::script::Sizes;
 
+/// Answers that a client accepts, but for the call id, which the server copies from the question.
+#[derive(Clone, Debug)]
+pub struct Answers {
+    /// To the bind.
+    pub bind_ack: Vec<u8>,
+    /// To every call.
+    pub response: Vec<u8>,
+}
+
 /// Serves until the process is ended.
 ///
 /// # Errors
 /// When the address cannot be listened on, or a worker fails.
 pub fn serve(address: SocketAddr, sizes: Sizes, workers: usize) -> Result<()> {
+    let [bind_ack, response] = [sizes.bind_ack, sizes.response].map(sized_message);
+    serve_answers(address, sizes, workers, &Answers { bind_ack, response })
+}
+
+/// The same with these answers.
+///
+/// # Errors
+/// As [`serve`].
+pub fn serve_answers(
+    address: SocketAddr,
+    sizes: Sizes,
+    workers: usize,
+    answers: &Answers,
+) -> Result<()> {
     let listeners = (0..workers).map(|_| listen(address)).collect::<Result<Vec<_>>>()?;
     let threads: Vec<_> = listeners
         .into_iter()
-        .map(|listener| thread::spawn(move || run_worker(listener, sizes)))
+        .map(|listener| {
+            let answers = answers.clone();
+            thread::spawn(move || run_worker(listener, sizes, answers))
+        })
         .collect();
     threads
         .into_iter()
@@ -38,31 +64,35 @@ fn listen(address: SocketAddr) -> Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-fn run_worker(listener: std::net::TcpListener, sizes: Sizes) -> Result<()> {
+fn run_worker(listener: std::net::TcpListener, sizes: Sizes, answers: Answers) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = TcpListener::from_std(listener)?;
         loop {
             let (stream, _) = listener.accept().await?;
+            let answers = answers.clone();
             tokio::spawn(async move {
                 // A peer that leaves ends its connection and nothing else.
-                answer(stream, sizes).await.unwrap_or_default();
+                answer(stream, sizes, answers).await.unwrap_or_default();
             });
         }
     })
 }
 
-async fn answer(mut stream: TcpStream, sizes: Sizes) -> io::Result<()> {
+async fn answer(mut stream: TcpStream, sizes: Sizes, answers: Answers) -> io::Result<()> {
     stream.set_nodelay(true)?;
     // One byte too many: a read that does not fill its buffer tells tokio that the socket is empty,
     // and saves the system call that would find out.
     let mut question = vec![0; sizes.bind.max(sizes.request) + 1];
-    let [bind_ack, response] = [sizes.bind_ack, sizes.response].map(sized_message);
-    let mut exchange = (sizes.bind, &bind_ack);
+    let Answers { mut bind_ack, mut response } = answers;
+    let (mut length, mut answer) = (sizes.bind, &mut bind_ack);
     loop {
-        read_message(&mut stream, &mut question, exchange.0).await?;
-        stream.write_all(exchange.1).await?;
-        exchange = (sizes.request, &response);
+        read_message(&mut stream, &mut question, length).await?;
+        if let (Some(asked), Some(answered)) = (question.get(CALL_ID), answer.get_mut(CALL_ID)) {
+            answered.copy_from_slice(asked);
+        }
+        stream.write_all(answer).await?;
+        (length, answer) = (sizes.request, &mut response);
     }
 }
 
@@ -89,5 +119,8 @@ fn sized_message(length: usize) -> Vec<u8> {
 
 /// Offset of the length in every PDU, C706 12.6.3.1.
 pub const FRAG_LENGTH: usize = 8;
+
+/// The call id of every PDU.
+const CALL_ID: std::ops::Range<usize> = 12..16;
 
 const BACKLOG: i32 = 4096;

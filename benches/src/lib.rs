@@ -16,6 +16,7 @@
 //! - [`journal`]: a journal that answers wait for, beside bare SQLite with the same batches.
 //! - [`hold`]: how far [`hostile`] clients delay the exchanges of others.
 //! - [`soak`]: whether a server under load, faults and dying clients grows; [`growth`] judges.
+//! - [`load`]: `kms-sim load` beside the floor's client, against the floor with answers of an RPC server.
 //! - [`machine`]: processors, descriptors, and what the report says about the machine.
 //! - [`suite`]: the plan, its rounds, and the figures.
 //! - [`report`]: text and JSON.
@@ -30,6 +31,7 @@ pub mod growth;
 pub mod hold;
 pub mod hostile;
 pub mod journal;
+pub mod load;
 pub mod machine;
 pub mod network;
 pub mod report;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::check::Check;
 use crate::discover::Discover;
 use crate::journal::JournalFigures;
+use crate::load;
 use crate::machine::Machine;
 use crate::suite::{Figures, Idle, Measured, median};
 use crate::sweep::{
@@ -98,6 +99,7 @@ fn write_page(page: &mut String, figures: &Figures) -> std::fmt::Result {
     writeln!(page)?;
     write_check(page, &figures.check)?;
     writeln!(page)?;
+    writeln!(page, "{}", load::text(&figures.load))?;
     match &figures.sweep {
         Ok(sweep) => write_sweep(page, sweep)?,
         Err(reason) => writeln!(page, "SKIPPED: sweep beside nmap: {reason}")?,
@@ -277,6 +279,7 @@ pub fn json(figures: &Figures) -> Value {
             "rest_ms": figures.check.rest_ms(),
             "bar_rest_ms": CHECK_REST_BAR_MS,
         },
+        "load": load::object(&figures.load),
         "sweep": figures.sweep.as_ref().map_or_else(skipped_json, sweep_json),
         "discover": figures.discover.as_ref().map_or_else(skipped_json, discover_json),
     })
@@ -486,6 +489,11 @@ mod tests {
             check: Check {
                 round_trips: vec![Duration::from_micros(16)],
                 runs: vec![Run { stages, process }],
+            },
+            load: load::LoadFigures {
+                floor: vec![100.0],
+                load: vec![90.0],
+                late_p99_us: vec![100.0],
             },
             sweep: Ok(sweep(Duration::from_secs(30), 100)),
             discover: Err("program `dig` is absent".to_owned()),

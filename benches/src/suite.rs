@@ -15,6 +15,7 @@ use crate::discover::{self, Discover};
 use crate::drive::{Load, Mode, Target};
 use crate::exchange;
 use crate::journal::{self, JournalFigures};
+use crate::load::{self, LoadFigures};
 use crate::machine::{self, Machine};
 use crate::script::{Script, Sizes};
 use crate::sweep::{self, Sweep};
@@ -122,6 +123,8 @@ pub struct Figures {
     pub starts: (Vec<Duration>, Vec<Duration>),
     /// `kms-probe check` on one processor.
     pub check: Check,
+    /// `kms-sim load` beside the floor's client.
+    pub load: LoadFigures,
     /// `kms-probe sweep` beside nmap, or why there is none.
     pub sweep: Result<Sweep, String>,
     /// `kms-probe discover` beside dig, or why there is none.
@@ -224,6 +227,7 @@ pub fn run(plan: Plan, mut progress: impl FnMut(&str)) -> Result<Figures> {
     let starts = (start_up(&plan, &plan.kms_sim)?, start_up(&plan, &plan.kms_probe)?);
     progress("check");
     let check = check::measure(&plan.kms_sim, &plan.kms_probe, plan.checks, &sizes)?;
+    let load = load::measure(&plan, &mut progress)?;
     let sweep = sweep(&plan, &mut progress)?;
     progress("discover");
     let discover = discover(&plan)?;
@@ -237,6 +241,7 @@ pub fn run(plan: Plan, mut progress: impl FnMut(&str)) -> Result<Figures> {
         idle_serve,
         starts,
         check,
+        load,
         sweep,
         discover,
     })

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 use kms_benches::script::Sizes;
 use kms_benches::suite::{self, Plan};
-use kms_benches::{floor, hold, journal, report, soak, usage};
+use kms_benches::{floor, hold, journal, load, report, soak, usage};
 use nix::sys::resource::{Resource, getrlimit};
 
 /// Measures `kms-sim serve` as a share of a bare tokio server, on two processors.
@@ -73,6 +73,11 @@ enum Role {
         request: usize,
         response: usize,
     },
+    /// The floor server with answers that an RPC client accepts, until it is killed
+    #[command(hide = true)]
+    CannedServer { address: SocketAddr },
+    /// Only `kms-sim load` beside the floor's client
+    Load,
     /// One run of a command, and what it took
     #[command(hide = true)]
     MeasureCommand {
@@ -87,6 +92,11 @@ fn main() -> Result<()> {
         Some(Role::FloorServer { address, workers, bind, bind_ack, request, response }) => {
             return floor::serve(address, Sizes { bind, bind_ack, request, response }, workers);
         }
+        Some(Role::CannedServer { address }) => {
+            let (sizes, answers) = load::canned()?;
+            return floor::serve_answers(address, sizes, 1, &answers);
+        }
+        Some(Role::Load) => load::page(&load::run_alone(&plan(&arguments)?, progress)?),
         Some(Role::MeasureCommand { command }) => return usage::measure_command(&command),
         Some(Role::Journal) => report::journal_text(&journal::run(&plan(&arguments)?, progress)?),
         Some(Role::Soak { seconds, seed }) => return soak(&arguments, seconds, seed),

@@ -15,6 +15,8 @@ mod lab;
 mod standing;
 
 #[cfg(test)]
+mod compare;
+#[cfg(test)]
 mod tests;
 
 use std::net::SocketAddr;

@@ -120,7 +120,7 @@ impl Link {
     /// Sends one message.
     ///
     /// # Errors
-    /// The connection is lost, or the master has taken nothing for [`SEND_WITHIN`].
+    /// The connection is lost, or the master has taken nothing for 10 s.
     pub async fn send(&mut self, bytes: Vec<u8>) -> Result<(), LinkError> {
         match tokio::time::timeout(SEND_WITHIN, self.send.send(ZmqMessage::from(bytes))).await {
             Ok(Ok(())) => Ok(()),

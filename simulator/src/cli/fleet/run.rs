@@ -1,4 +1,4 @@
-//! `kms-sim fleet run`: a scenario in virtual time.
+//! `kms-sim fleet run`: a scenario in virtual time, or over real sockets.
 
 use std::process::ExitCode;
 
@@ -9,6 +9,7 @@ use super::formats::Formats;
 use super::source;
 use crate::fleet::engine::{self, Options};
 use crate::fleet::scenario::Seconds;
+use crate::fleet::wire::WireArm;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -33,6 +34,10 @@ pub(in crate::cli) struct Arguments {
     /// Look at a client at a time since the start, as in `desks-7@30d`, for --dlv.
     #[arg(long, value_name = "CLIENT@TIME", value_parser = look)]
     look: Vec<(String, Seconds)>,
+    /// Ask real hosts over real TCP and DNS, all on loopback in this process, instead of models. Time
+    /// stands still during an exchange, so that the result is the same, exchange for exchange.
+    #[arg(long)]
+    wire: bool,
     #[command(flatten)]
     formats: Formats,
 }
@@ -49,8 +54,12 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         snapshots: arguments.look,
         progress: None,
     };
-    let outcome = engine::run(&scenario, &options)
-        .with_context(|| format!("cannot run `{}`", scenario.name.escape_debug()))?;
+    let outcome = match arguments.wire {
+        true => engine::run_with(&scenario, &options, &WireArm::start),
+        false => engine::run(&scenario, &options),
+    };
+    let outcome =
+        outcome.with_context(|| format!("cannot run `{}`", scenario.name.escape_debug()))?;
     arguments.formats.write(&scenario, &outcome)
 }
 
@@ -72,6 +81,7 @@ const SHARDS_MAX: u32 = 100_000;
 const EXAMPLES: &str = "Examples:
   kms-sim fleet run host-outage-200d
   kms-sim fleet run plan.toml --junit fleet.xml --html fleet.html   # exits 1 where an expectation breaks
+  kms-sim fleet run first-rollout --wire --format json
   kms-sim fleet run plan.toml --shard 0/4 --format json -o shard-0.json
   kms-sim fleet run dns-outage --trace new-1 --client-events new-1.log --look new-1@20d --dlv new-1.txt";
 

@@ -1,6 +1,6 @@
 //! The two arms against one another: the same scenario in virtual time and on real sockets, event by
 //! event.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fmt::Write as _;
 

@@ -1,6 +1,6 @@
 //! Virtual time: from event to event, in the order of (time, sequence).
 //!
-//! Sites whose clients may ask the same hosts form a component with a loop of its own ([`world`]).
+//! Sites whose clients may ask the same hosts form a component with a loop of its own (`world`).
 //! Components have nothing to do with one another, so they run in parallel and as shards with the
 //! result that they have one after the other. At one instant come first the changes that end, then
 //! those that begin, each in the order of the scenario; then clients, in the order in which they were

@@ -12,6 +12,7 @@
 //! so the outcomes of shards add up to that of the whole.
 
 pub mod arm;
+pub mod bench;
 pub mod builtin;
 pub mod compare;
 pub mod draw;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::draw::fold;
 use super::scenario::{EventKind, Seconds};
 
 /// A run, or a shard of one. Shards of the same scenario and seed merge into the whole.
@@ -21,10 +20,10 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Hash over the hashes of the sites, in the order of the scenario.
+    /// See [`trace_hash`].
     #[must_use]
     pub fn trace_hash(&self) -> u64 {
-        self.sites.iter().fold(0, |hash, site| fold(fold(hash, site.site as u64), site.trace_hash))
+        trace_hash(&self.sites)
     }
 }
 
@@ -163,3 +162,16 @@ pub struct Snapshot {
 
 /// Names kept per expectation and group.
 pub const OFFENDERS_MAX: usize = 20;
+
+/// One hash over those of the sites in the order of the scenario: FNV-1a, 64 bits, over number and
+/// hash of each site, little-endian. The same for a merged run as for the whole.
+#[must_use]
+pub fn trace_hash(sites: &[SiteOutcome]) -> u64 {
+    let bytes = sites.iter().flat_map(|site| {
+        (site.site as u64).to_le_bytes().into_iter().chain(site.trace_hash.to_le_bytes())
+    });
+    bytes.fold(FNV_OFFSET, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME))
+}
+
+const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+const FNV_PRIME: u64 = 0x0100_0000_01b3;

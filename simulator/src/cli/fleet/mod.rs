@@ -1,5 +1,6 @@
 //! `kms-sim fleet`: rehearse with many clients over months. One command per file.
 
+mod bench;
 mod check;
 mod compare;
 mod formats;
@@ -16,6 +17,8 @@ use clap::Subcommand;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Say how fast fleets run on this machine.
+    Bench(bench::Arguments),
     /// Read scenarios and say what is wrong with them, each mistake with its line and key.
     Check(check::Arguments),
     /// Say what is different between two runs.
@@ -34,6 +37,7 @@ pub(super) enum Command {
 /// What kept the command from starting.
 pub(super) fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::List(arguments) => list::run(&arguments),

@@ -15,7 +15,7 @@ mod traces;
 mod words;
 
 pub use json::{RUN_BYTES_MAX, ReadError, read};
-pub use run::{ActivationFigures, HostFigures, Run, SCHEMA_VERSION, Tool, trace_hash};
+pub use run::{ActivationFigures, HostFigures, Run, SCHEMA_VERSION, Tool};
 
 pub(crate) use html::time;
 pub(crate) use timeline::{HostLine, STATES};

@@ -4,7 +4,7 @@ use serde::{Serialize, Serializer};
 
 use super::timeline::STATES;
 use crate::fleet::expect::{FirstActivations, Judgement, judge, name_of};
-use crate::fleet::outcome::{HostOutcome, Outcome, SiteOutcome};
+use crate::fleet::outcome::{HostOutcome, Outcome};
 use crate::fleet::scenario::{EventKind, Scenario};
 
 /// A run in figures, in the shape that `docs/schema/fleet-run.schema.json` describes.
@@ -115,7 +115,7 @@ impl Run {
             duration_s: scenario.duration.0,
             seed: outcome.seed,
             shard: outcome.shard.map(|(index, of)| format!("{index}/{of}")),
-            trace_hash: format!("{:016x}", trace_hash(&outcome.sites)),
+            trace_hash: format!("{:016x}", outcome.trace_hash()),
             clients: groups().map(|group| group.clients).sum(),
             events_handled: outcome.sites.iter().map(|site| site.events).sum(),
             requests_total: hosts.iter().map(|host| host.requests).sum(),
@@ -161,16 +161,6 @@ fn hosts(scenario: &Scenario, outcome: &Outcome) -> Vec<HostFigures> {
     hosts.into_iter().filter_map(figures).collect()
 }
 
-/// One hash over those of the sites in the order of the scenario: FNV-1a, 64 bits, over number and
-/// hash of each site, little-endian. The same for a merged run as for the whole.
-#[must_use]
-pub fn trace_hash(sites: &[SiteOutcome]) -> u64 {
-    let bytes = sites.iter().flat_map(|site| {
-        (site.site as u64).to_le_bytes().into_iter().chain(site.trace_hash.to_le_bytes())
-    });
-    bytes.fold(FNV_OFFSET, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME))
-}
-
 fn add(sums: &mut [u64], values: &[u64]) {
     for (sum, value) in sums.iter_mut().zip(values) {
         *sum += value;
@@ -190,6 +180,3 @@ fn by_kind<S: Serializer>(
 
 /// Version of the JSON's shape.
 pub const SCHEMA_VERSION: u32 = 1;
-
-const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
-const FNV_PRIME: u64 = 0x0100_0000_01b3;

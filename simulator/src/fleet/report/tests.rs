@@ -2,6 +2,7 @@
 use super::example::{hostile, two_sites};
 use super::*;
 use crate::fleet::merge::merge;
+use crate::fleet::outcome::trace_hash;
 use serde_json::Value;
 
 #[test]

@@ -74,8 +74,15 @@ pub(crate) fn run(scenario: &Scenario, instants: &[u32]) -> Vec<Sample> {
     let mut world = World::new(scenario);
     let mut clients = clients(scenario, &mut world);
     let mut samples = Vec::new();
+    let mut next = 0;
     for minute in 0..=minutes(scenario.duration.0) {
-        world.change(scenario, &mut clients, minute);
+        if world.change(scenario, &mut clients, minute) {
+            next = minute;
+        }
+        // Where nobody has anything to do, the minute passes unseen.
+        if next > minute && !instants.contains(&minute) {
+            continue;
+        }
         let mut turns: Vec<(u64, usize, bool)> = Vec::new();
         for (index, client) in clients.iter().enumerate() {
             for (entry, is_switch) in [(client.turn, false), (client.switch, true)] {
@@ -98,6 +105,8 @@ pub(crate) fn run(scenario: &Scenario, instants: &[u32]) -> Vec<Sample> {
         if instants.contains(&minute) {
             samples.push(world.sample(scenario, &clients, minute));
         }
+        let entries = clients.iter().flat_map(|client| [client.turn, client.switch]);
+        next = entries.flatten().map(|(at, _)| at).min().unwrap_or(u32::MAX);
     }
     samples
 }
@@ -270,15 +279,19 @@ impl World {
         }
     }
 
-    fn change(&mut self, scenario: &Scenario, clients: &mut [Client], minute: u32) {
+    /// Whether anything changed.
+    fn change(&mut self, scenario: &Scenario, clients: &mut [Client], minute: u32) -> bool {
+        let mut any = false;
         for begins in [false, true] {
             for change in &scenario.changes {
                 let at = if begins { Some(change.at) } else { change.until };
                 if at.is_some_and(|at| minutes(at.0) == minute) {
                     self.apply(scenario, clients, minute, &change.action, begins);
+                    any = true;
                 }
             }
         }
+        any
     }
 
     fn apply(

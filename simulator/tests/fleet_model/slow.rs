@@ -2,7 +2,8 @@
 //!
 //! Slow, naive and written apart from the engine: every minute looks at every client. Of the engine it
 //! knows only the order that its documentation states: changes that end, changes that begin, then clients
-//! in the order in which their next turn (an attempt, or the end of a state) was set. Only what is certain
+//! in the order in which their next turn (an attempt, or the end of a state) was set, where one that is
+//! put off and comes back to a minute keeps the place that it had there. Only what is certain
 //! is here: no random choice, whole minutes, hosts of distinct priorities.
 
 use std::collections::BTreeMap;
@@ -30,9 +31,11 @@ struct Client {
     until: Option<u32>,
     /// Minute of the next attempt.
     attempt: Option<u32>,
-    /// Minute of the next turn, and a number that says who was first to set it.
-    turn: Option<(u32, u64)>,
-    /// The same for being switched on or off.
+    /// Minute of the next turn.
+    turn: Option<u32>,
+    /// Minutes at which it was ever to have one, each with the number of the first time.
+    places: Vec<(u32, u64)>,
+    /// Minute of being switched on or off, and a number that says who was first to set it.
     switch: Option<(u32, u64)>,
     present: bool,
     cached: Option<usize>,
@@ -85,19 +88,20 @@ pub(crate) fn run(scenario: &Scenario, instants: &[u32]) -> Vec<Sample> {
         }
         let mut turns: Vec<(u64, usize, bool)> = Vec::new();
         for (index, client) in clients.iter().enumerate() {
-            for (entry, is_switch) in [(client.turn, false), (client.switch, true)] {
-                if let Some((_, sequence)) = entry.filter(|(at, _)| *at == minute) {
-                    turns.push((sequence, index, is_switch));
-                }
-            }
+            let place = client.places.iter().find(|(at, _)| *at == minute);
+            let place = place.map(|(_, sequence)| *sequence);
+            turns.extend(place.map(|sequence| (sequence, index, false)));
+            let switch = client.switch.filter(|(at, _)| *at == minute);
+            turns.extend(switch.map(|(_, sequence)| (sequence, index, true)));
         }
         turns.sort_unstable();
-        for (sequence, index, is_switch) in turns {
+        for (_, index, is_switch) in turns {
             let client = &mut clients[index];
             if is_switch {
                 world.switch(scenario, client, minute);
-            } else if client.turn == Some((minute, sequence)) {
+            } else if client.turn == Some(minute) {
                 client.turn = None;
+                client.places.retain(|(at, _)| *at > minute);
                 world.attempt_if_due(scenario, client, minute);
             }
             world.set_turn(client, minute);
@@ -105,8 +109,9 @@ pub(crate) fn run(scenario: &Scenario, instants: &[u32]) -> Vec<Sample> {
         if instants.contains(&minute) {
             samples.push(world.sample(scenario, &clients, minute));
         }
-        let entries = clients.iter().flat_map(|client| [client.turn, client.switch]);
-        next = entries.flatten().map(|(at, _)| at).min().unwrap_or(u32::MAX);
+        let switch = |client: &Client| client.switch.map(|(at, _)| at);
+        let entries = clients.iter().flat_map(|client| [client.turn, switch(client)]);
+        next = entries.flatten().min().unwrap_or(u32::MAX);
     }
     samples
 }
@@ -153,6 +158,7 @@ fn clients(scenario: &Scenario, world: &mut World) -> Vec<Client> {
                 until: None,
                 attempt: None,
                 turn: None,
+                places: Vec::new(),
                 switch: Some((first_on, world.sequence)),
                 present: false,
                 cached: None,
@@ -226,9 +232,13 @@ impl World {
     fn set_turn(&mut self, client: &mut Client, minute: u32) {
         let attempt = client.attempt.filter(|_| client.on);
         let next = attempt.into_iter().chain(client.until).min().map(|next| next.max(minute));
-        if next != client.turn.map(|(at, _)| at) {
-            self.sequence += 1;
-            client.turn = next.map(|at| (at, self.sequence));
+        if next != client.turn {
+            client.turn = next;
+            let known = client.places.iter().any(|(at, _)| Some(*at) == next);
+            if let Some(at) = next.filter(|_| !known) {
+                self.sequence += 1;
+                client.places.push((at, self.sequence));
+            }
         }
     }
 

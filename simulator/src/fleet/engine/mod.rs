@@ -4,7 +4,8 @@
 //! Components have nothing to do with one another, so they run in parallel and as shards with the
 //! result that they have one after the other. At one instant come first the changes that end, then
 //! those that begin, each in the order of the scenario; then clients, in the order in which they were
-//! scheduled; then samples and snapshots.
+//! scheduled (one that is put off and comes back to a time keeps the place that it had there); then
+//! samples and snapshots.
 
 mod books;
 mod queue;

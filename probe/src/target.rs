@@ -40,6 +40,8 @@ pub enum TargetError {
     Empty,
     /// A URL.
     Url(String),
+    /// A network with its prefix length.
+    Network(String),
     /// Brackets that hold no IPv6 address.
     Brackets(String),
     /// Digits and dots that are no IPv4 address.
@@ -96,6 +98,9 @@ impl Target {
         if text.contains("://") {
             return Err(TargetError::Url(shown(text)));
         }
+        if is_network(text) {
+            return Err(TargetError::Network(shown(text)));
+        }
         if let Some(after) = text.strip_prefix('[') {
             return bracketed(text, after, default_port);
         }
@@ -113,6 +118,10 @@ impl Target {
         if looks_numeric(name) {
             return Err(TargetError::NotAnAddress(shown(name)));
         }
+        let (name, names_are_hosts) = match (srv_domain(name), port) {
+            (Some(domain), None) => (domain, false),
+            _ => (name, names_are_hosts),
+        };
         let domain =
             DomainName::parse(name).map_err(|error| TargetError::Name(shown(text), error))?;
         Ok(match port {
@@ -121,6 +130,19 @@ impl Target {
             None => Self::Domain(domain),
         })
     }
+}
+
+/// The domain in the name of an SRV record, for who copies it whole from `nslookup` or `dig`.
+fn srv_domain(name: &str) -> Option<&str> {
+    let (prefix, domain) = name.split_at_checked(SRV_PREFIX.len())?;
+    (prefix.eq_ignore_ascii_case(SRV_PREFIX) && !domain.is_empty()).then_some(domain)
+}
+
+/// `10.0.0.0/24`, `2001:db8::/64`: an address, and a number after the slash.
+fn is_network(text: &str) -> bool {
+    text.split_once('/').is_some_and(|(address, length)| {
+        address.parse::<IpAddr>().is_ok() && length.parse::<u8>().is_ok()
+    })
 }
 
 fn bracketed(text: &str, after: &str, default_port: u16) -> Result<Target, TargetError> {
@@ -175,6 +197,11 @@ impl fmt::Display for TargetError {
         match self {
             Self::Empty => f.write_str("the target is empty"),
             Self::Url(text) => write!(f, "a host or domain is wanted, not a URL: `{text}`"),
+            Self::Network(text) => write!(
+                f,
+                "a host or domain is wanted, not a network: `{text}`: list its addresses in a file \
+                 for `kms-probe sweep`"
+            ),
             Self::Brackets(text) => {
                 write!(f, "not an IPv6 address, `[address]` or `[address]:port`: `{text}`")
             }
@@ -189,6 +216,7 @@ impl fmt::Display for TargetError {
 
 impl std::error::Error for TargetError {}
 
+const SRV_PREFIX: &str = "_vlmcs._tcp.";
 const SHOWN_CHARS_MAX: usize = 80;
 
 #[cfg(test)]
@@ -220,6 +248,10 @@ mod tests {
             ("[::1]:99", "address [::1]:99"),
             ("fe80::1%7", "address [fe80::1%7]:1688"),
             ("7.kms.test", "domain 7.kms.test"),
+            ("_vlmcs._tcp.corp.test", "domain corp.test"),
+            ("_VLMCS._TCP.corp.test.", "domain corp.test"),
+            ("_vlmcs._tcp.corp.test:99", "host _vlmcs._tcp.corp.test 99"),
+            ("_ldap._tcp.corp.test", "domain _ldap._tcp.corp.test"),
         ] {
             assert_eq!(kind(text), expected);
         }
@@ -254,6 +286,8 @@ mod tests {
         for (text, part) in [
             ("", "empty"),
             ("http://kms1:1688/", "not a URL"),
+            ("10.0.0.0/24", "not a network"),
+            ("2001:db8::/64", "not a network"),
             ("kms1:0", "port outside 1..65535: `0`"),
             ("kms1:65536", "port outside"),
             ("kms1:+80", "port outside"),

@@ -177,12 +177,32 @@ fn unusable_arguments_are_named_and_nothing_beyond_loopback_is_asked() {
     ] {
         assert_refused(&client(arguments), named);
     }
+    assert_refused(
+        &client(&["--server", "127.0.0.1", "--clock-token-file", "x", "--once"]),
+        "--clock-from",
+    );
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("http://{nobody}");
     assert_refused(
         &client(&["--server", "127.0.0.1", "--clock-from", &url]),
         "cannot read the clock",
     );
+}
+
+#[test]
+fn a_clock_behind_a_token_is_read_with_it_and_refused_without() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("token");
+    std::fs::write(&file, "sesame-sesame-sesame-sesame\n").unwrap();
+    let file = file.to_str().unwrap();
+    let mut sim = Sim::start(&["--admin", "127.0.0.1:0", "--admin-token-file", file]);
+    let url = format!("http://{}", sim.ready_url("admin listening on http://"));
+    let server = sim.address.to_string();
+    let asked = ["--server", &server, "--once", "--clock-from", &url];
+    assert_refused(&client(&asked), "--clock-token-file");
+    let told = client(&[&asked[..], &["--clock-token-file", file]].concat());
+    let text = String::from_utf8_lossy(&told.stdout);
+    assert!(text.contains("12289"), "{told:?}");
 }
 
 /// DNS may list anything.

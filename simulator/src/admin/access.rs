@@ -58,6 +58,11 @@ impl Token {
         Ok(Self(token.as_bytes().to_vec()))
     }
 
+    /// What a client writes after `Authorization: `.
+    pub(crate) fn header(&self) -> Vec<u8> {
+        [b"Bearer ", &self.0[..]].concat()
+    }
+
     /// Compares in a time that says nothing of where the difference is.
     fn is(&self, shown: &[u8]) -> bool {
         self.0.ct_eq(shown).into()

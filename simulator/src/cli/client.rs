@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
@@ -13,8 +14,8 @@ use kms_protocol::kms::product::{DEFAULT, LAB_NAMESPACE, Product};
 use kms_protocol::kms::{MachineName, Version};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::output;
 use super::value::{Age, ClockOffset, DomainName, Endpoint, Time};
+use super::{output, token_file};
 use crate::client::{
     AdminUrl, Client, HostName, Identity, Options, Target, TimeFrom, Until, own_clock,
 };
@@ -62,6 +63,9 @@ pub(super) struct Arguments {
     /// Follow the clock of a simulator by its admin address, such as `http://127.0.0.1:8088`.
     #[arg(long, value_name = "ADMIN-URL", conflicts_with_all = ["time_scale", "clock_offset"])]
     clock_from: Option<AdminUrl>,
+    /// File with the token that this admin API wants.
+    #[arg(long, value_name = "FILE", requires = "clock_from")]
+    clock_token_file: Option<PathBuf>,
     /// Forget the host after each success, as `slmgr /ckhc` does.
     #[arg(long)]
     no_host_caching: bool,
@@ -147,12 +151,13 @@ fn options(arguments: Arguments) -> anyhow::Result<Options> {
         (None, Some(domain)) => Target::Domain(domain.0.trim_end_matches('.').to_owned()),
         (None, None) => bail!("--server or --domain is wanted"),
     };
+    let token = arguments.clock_token_file.as_deref().map(token_file::read).transpose()?;
     let time = arguments.clock_from.map_or_else(
         || {
             let clock = arguments.clock_offset.map_or(Clock::REAL, |offset| offset.0);
             TimeFrom::Own(own_clock(clock, arguments.time_scale))
         },
-        TimeFrom::Simulator,
+        |url| TimeFrom::Simulator(url, token),
     );
     let name: String = arguments.machine_name.chars().collect();
     let cmid = arguments

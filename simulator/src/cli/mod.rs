@@ -15,6 +15,7 @@ mod journal;
 mod load;
 mod output;
 mod serve;
+mod token_file;
 mod value;
 
 use std::ffi::OsString;

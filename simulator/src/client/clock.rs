@@ -12,6 +12,7 @@ use thiserror::Error;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::admin::Token;
 use crate::serve::{Clock, Rate, machine_time};
 
 /// `http://ADDR:PORT`, the admin address of a simulator.
@@ -34,9 +35,9 @@ struct Told {
 }
 
 /// How the clock at `url` goes now.
-pub(super) async fn fetch(url: AdminUrl) -> Result<Clock, ClockError> {
+pub(super) async fn fetch(url: AdminUrl, token: Option<&Token>) -> Result<Clock, ClockError> {
     let failed = |problem: String| ClockError { url, problem };
-    let answer = tokio::time::timeout(PATIENCE, get(url))
+    let answer = tokio::time::timeout(PATIENCE, get(url, token))
         .await
         .map_err(|_| failed(format!("no answer within {PATIENCE:?}")))?
         .map_err(|error| failed(error.to_string()))?;
@@ -44,14 +45,21 @@ pub(super) async fn fetch(url: AdminUrl) -> Result<Clock, ClockError> {
 }
 
 /// One request of HTTP/1.1, whose answer ends with the connection.
-async fn get(url: AdminUrl) -> io::Result<Vec<u8>> {
+async fn get(url: AdminUrl, token: Option<&Token>) -> io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(url.0).await?;
-    let request = format!(
+    let mut request = format!(
         "GET /api/v1/clock HTTP/1.1\r\nHost: {}\r\nAccept: application/json\r\n\
-         Connection: close\r\n\r\n",
+         Connection: close\r\n",
         url.0
-    );
-    stream.write_all(request.as_bytes()).await?;
+    )
+    .into_bytes();
+    if let Some(token) = token {
+        request.extend_from_slice(b"Authorization: ");
+        request.extend_from_slice(&token.header());
+        request.extend_from_slice(b"\r\n");
+    }
+    request.extend_from_slice(b"\r\n");
+    stream.write_all(&request).await?;
     let mut answer = Vec::new();
     stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).await?;
     Ok(answer)
@@ -64,7 +72,7 @@ fn read(answer: &[u8], machine: FileTime) -> Result<Clock, String> {
     let status = head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3));
     match status {
         Some("200") => {}
-        Some("401") => return Err("the API wants a token, which kms-sim client has none of".into()),
+        Some("401") => return Err("the API wants its token (--clock-token-file)".into()),
         Some(other) => return Err(format!("HTTP status {}", other.escape_debug())),
         None => return Err("the answer is no HTTP/1.1".into()),
     }

@@ -16,6 +16,7 @@ use rand_chacha::ChaCha8Rng;
 use super::clock::{self, AdminUrl, ClockError};
 use super::discover::{self, DnsFailure, Resolver};
 use super::exchange::{Failure, HostName, exchange};
+use crate::admin::Token;
 use crate::event_log::{event_12288, event_12289};
 use crate::model::client::{Answer, Event, Lifecycle, Rules, State, order};
 use crate::serve::{Clock, Rate, machine_time};
@@ -44,12 +45,12 @@ pub enum Target {
 }
 
 /// Whose time it lives in.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum TimeFrom {
     /// A clock of its own.
     Own(Clock),
-    /// The clock of a running simulator.
-    Simulator(AdminUrl),
+    /// The clock of a running simulator, and the token that its admin API wants, if any.
+    Simulator(AdminUrl, Option<Token>),
 }
 
 /// When it ends by itself.
@@ -109,9 +110,9 @@ impl Client {
     /// # Errors
     /// [`ClockError`] when it is to follow a clock that cannot be read.
     pub async fn start(options: Options) -> Result<Self, ClockError> {
-        let clock = match options.time {
-            TimeFrom::Own(clock) => clock,
-            TimeFrom::Simulator(url) => clock::fetch(url).await?,
+        let clock = match &options.time {
+            TimeFrom::Own(clock) => *clock,
+            TimeFrom::Simulator(url, token) => clock::fetch(*url, token.as_ref()).await?,
         };
         let life = Lifecycle::new(&options.rules, clock.now());
         let random = ChaCha8Rng::seed_from_u64(options.seed);
@@ -196,8 +197,8 @@ impl Client {
 
     /// Looks at the followed clock again. One that cannot be read goes on as it went.
     async fn follow(&mut self, out: &mut dyn Write) -> io::Result<()> {
-        let TimeFrom::Simulator(url) = self.options.time else { return Ok(()) };
-        match clock::fetch(url).await {
+        let TimeFrom::Simulator(url, token) = &self.options.time else { return Ok(()) };
+        match clock::fetch(*url, token.as_ref()).await {
             Ok(clock) => {
                 self.clock = clock;
                 self.clock_was_lost = false;
@@ -214,7 +215,7 @@ impl Client {
     /// How long to wait for `due`, by the machine's clock. A clock of one's own cannot be moved.
     fn wait(&self, now: FileTime, due: Option<FileTime>) -> Duration {
         let most = match self.options.time {
-            TimeFrom::Simulator(_) => FOLLOW_EVERY,
+            TimeFrom::Simulator(..) => FOLLOW_EVERY,
             TimeFrom::Own(_) => WAIT_MAX,
         };
         let rate = self.clock.rate();

@@ -103,7 +103,9 @@ impl Pairs {
             let digits = hex.filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
             let number = match digits {
                 Some(digits) => u32::from_str_radix(digits, 16),
-                None => text.parse(),
+                // Digits only: `+5` parses as a number, and is a slip of the finger here.
+                None if text.bytes().all(|b| b.is_ascii_digit()) => text.parse(),
+                None => "".parse(),
             };
             number.map_err(|_| "not a 32-bit code, such as `0xC004F042`".to_owned())
         })

@@ -120,6 +120,7 @@ fn mistakes_are_named_with_their_key() {
         ),
         ("reset client=1.2.3.4,x", "key `client`: invalid value `x`"),
         ("reset probability=2", "key `probability`: invalid value `2`: not a share"),
+        ("hresult code=+5", "key `code`: invalid value `+5`: not a 32-bit code"),
         ("reset nth=0", "key `nth`: invalid value `0`: not a whole number from 1 up"),
         ("reset nth=1 every=2", "key `nth`: and `every` exclude each other"),
         ("reset from=tomorrow", "key `from`: invalid value `tomorrow`: not a time since"),

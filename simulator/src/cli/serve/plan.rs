@@ -1,16 +1,14 @@
 //! What is going to be started: everything checked, nothing touched.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use nix::ifaddrs::getifaddrs;
 use tracing::level_filters::LevelFilter;
 
+use super::super::token_file;
 use super::super::value::{DomainName, Time};
 use super::arguments::{DOMAIN, Settings};
 use super::faults::{FaultArgument, Faults};
@@ -132,23 +130,11 @@ fn check_hosts(settings: &Settings, sockets: &[Arc<TcpListener>]) -> anyhow::Res
 /// The token is read, and an address that needs one is refused, before anything is started.
 fn admin_options(settings: &Settings) -> anyhow::Result<Option<admin::Options>> {
     let Some(endpoint) = settings.admin else { return Ok(None) };
-    let token = settings.admin_token_file.as_deref().map(read_token).transpose()?;
+    let token = settings.admin_token_file.as_deref().map(token_file::read).transpose()?;
     let names: Vec<String> =
         (settings.admin_name.iter()).map(|name| name.0.trim_end_matches('.').to_owned()).collect();
     admin::Access::new(endpoint.0, names.clone(), token.clone()).context("admin")?;
     Ok(Some(admin::Options { address: endpoint.0, names, token }))
-}
-
-fn read_token(path: &Path) -> anyhow::Result<admin::Token> {
-    let name = path.display().to_string();
-    let name = name.escape_debug();
-    // Surrounding white space is no part of a token; a little more of it is read than there may be.
-    let limit = u64::try_from(admin::TOKEN_BYTES_MAX + 64)?;
-    let mut text = String::new();
-    File::open(path)
-        .and_then(|file| file.take(limit).read_to_string(&mut text))
-        .with_context(|| format!("cannot read the token file `{name}`"))?;
-    admin::Token::parse(&text).with_context(|| format!("token file `{name}`"))
 }
 
 /// The settings in force by the keys of the configuration file. Keys and tokens are left out.

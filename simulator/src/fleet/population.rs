@@ -6,7 +6,7 @@ use kms_protocol::kms::product::Product;
 
 use super::draw::{ClientId, Draws, Purpose};
 use super::presence::Pattern;
-use super::scenario::{Action, Group, Identity, Scenario};
+use super::scenario::{Action, Group, Identity, ListedClient, Scenario};
 use crate::model::client::Rules;
 
 /// A scenario in indices.
@@ -81,6 +81,13 @@ impl<'a> GroupPlan<'a> {
     /// The CMID of client `index` after so many boots.
     pub(super) fn cmid(&self, draws: Draws, index: u32, boots: u32, is_rearmed: bool) -> Guid {
         let own = ClientId::new(self.index, index);
+        let is_first = boots <= 1 || self.spec.identity != Identity::CmidPerBoot;
+        if let Some(cmid) = self.listed(index).and_then(|client| client.cmid)
+            && is_first
+            && !is_rearmed
+        {
+            return cmid;
+        }
         match self.spec.identity {
             Identity::CmidPerBoot => draws.guid(own, u64::from(boots)),
             Identity::SharedCmid if !is_rearmed => {
@@ -93,7 +100,7 @@ impl<'a> GroupPlan<'a> {
 
     /// The name of client `index` after so many boots.
     pub(super) fn name(&self, draws: Draws, index: u32, boots: u32) -> String {
-        if self.spec.identity != Identity::NamePerBoot {
+        if self.spec.identity != Identity::NamePerBoot || boots <= 1 && self.has_name(index) {
             return self.steady_name(index);
         }
         let client = ClientId::new(self.index, index);
@@ -106,16 +113,30 @@ impl<'a> GroupPlan<'a> {
         name.to_ascii_uppercase()
     }
 
-    /// The name under which a client is asked for: GROUP-1 to GROUP-COUNT.
+    /// The name under which a client is asked for: the one that is listed, or else GROUP-NUMBER.
     pub(super) fn steady_name(&self, index: u32) -> String {
-        format!("{}-{}", self.spec.name, index + 1)
+        let listed = self.listed(index).and_then(|client| client.name.clone());
+        listed.unwrap_or_else(|| format!("{}-{}", self.spec.name, index + 1))
     }
 
-    /// The number from 0 of the client called `name`, if it is one of this group.
+    /// The number from 0 of the client called `name`, if it is one of this group; the first of several.
     pub(super) fn index_of(&self, name: &str) -> Option<u32> {
+        let mut listed = self.spec.clients.iter();
+        if let Some(at) = listed.position(|client| client.name.as_deref() == Some(name)) {
+            return u32::try_from(at).ok();
+        }
         let number = name.strip_prefix(self.spec.name.as_str())?.strip_prefix('-')?;
         let number: u32 = number.parse().ok()?;
-        (1..=self.spec.count).contains(&number).then(|| number - 1)
+        let index = (1..=self.spec.count).contains(&number).then(|| number - 1)?;
+        (!self.has_name(index)).then_some(index)
+    }
+
+    fn listed(&self, index: u32) -> Option<&ListedClient> {
+        self.spec.clients.get(usize::try_from(index).ok()?)
+    }
+
+    fn has_name(&self, index: u32) -> bool {
+        self.listed(index).is_some_and(|client| client.name.is_some())
     }
 }
 

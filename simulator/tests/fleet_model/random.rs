@@ -67,6 +67,7 @@ pub(crate) fn plain_group(name: &str, site: &str, count: u32) -> Group {
         name: name.into(),
         site: site.into(),
         count,
+        clients: Vec::new(),
         product: "Windows 10/11 Enterprise".into(),
         identity: Identity::Stable,
         clones: 0,

@@ -3,9 +3,10 @@
 use jiff::civil::Time;
 use serde::{Deserialize, Serialize};
 
-use super::Seconds;
+use super::{ListedClient, Seconds};
 
-/// Clients that are alike but for their random choices. They are called NAME-1 to NAME-COUNT.
+/// Clients that are alike but for their random choices. They are called NAME-1 to NAME-COUNT, or as
+/// `clients` says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Group {
@@ -15,6 +16,9 @@ pub struct Group {
     pub site: String,
     /// How many.
     pub count: u32,
+    /// Who they are, one by one; empty: made up from the seed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clients: Vec<ListedClient>,
     /// A product of `kms-sim catalog`.
     pub product: String,
     /// Whom they say they are.

@@ -8,6 +8,7 @@ mod change;
 mod check;
 mod expectation;
 mod group;
+mod listed;
 mod mistake;
 mod read;
 pub mod schema;
@@ -20,6 +21,7 @@ mod tests;
 pub use change::{Action, Change, DnsFailure, Rejection};
 pub use expectation::{Application, EventKind, Expectation, LicenceState, Metric, When};
 pub use group::{Fingerprint, Group, Hardware, Identity, Key, Life, Presence};
+pub use listed::{BadListedClient, ListedClient};
 pub use mistake::{Mistake, nearest};
 pub use time::Seconds;
 

@@ -8,9 +8,10 @@ use toml::de::{DeTable, DeValue};
 
 use super::mistake::{Mistake, nearest, unknown};
 use super::shape::{
-    EXPECT, FILE_BYTES_MAX, Key, Kind, Missing, NAME_BYTES_MAX, SCENARIO, TABLES_MAX, Table,
+    EXPECT, FILE_BYTES_MAX, Key, Kind, LISTED_MAX, Missing, NAME_BYTES_MAX, SCENARIO, TABLES_MAX,
+    Table,
 };
-use super::{Scenario, Seconds};
+use super::{ListedClient, Scenario, Seconds};
 
 impl Scenario {
     /// Reads a scenario from TOML, and checks it.
@@ -178,22 +179,27 @@ impl Reader<'_> {
                 None => self.expected("a table", value, path),
             },
             Kind::Tables(shape) => {
-                self.list("an array of tables", value, path, |reader, value, path| {
+                self.list("an array of tables", TABLES_MAX, value, path, |reader, value, path| {
                     match value.get_ref().as_table() {
                         Some(table) => Some(reader.table(shape, table, path, value.span().start)),
                         None => reader.expected("a table", value, path),
                     }
                 })
             }
-            Kind::Choices(names) => self.list("an array of strings", value, path, |r, v, path| {
+            Kind::Choices(names) => self.list(STRINGS, TABLES_MAX, value, path, |r, v, path| {
                 r.choice(names, v, path).map(Value::from)
             }),
             Kind::References(_) => {
-                self.list("an array of strings", value, path, |r, v, path| r.word(v, path))
+                self.list(STRINGS, TABLES_MAX, value, path, |r, v, path| r.word(v, path))
             }
-            Kind::Dates => self.list("an array of dates", value, path, |reader, value, path| {
-                reader.parsed::<Date>("a date such as `2026-12-25`", value, path)
+            Kind::Clients => self.list(STRINGS, LISTED_MAX, value, path, |r, v, path| {
+                r.parsed::<ListedClient>("a CMID, a name or `CMID NAME`", v, path)
             }),
+            Kind::Dates => {
+                self.list("an array of dates", TABLES_MAX, value, path, |reader, value, path| {
+                    reader.parsed::<Date>("a date such as `2026-12-25`", value, path)
+                })
+            }
             Kind::Text(max) => {
                 let text = self.string(value, path)?;
                 if text.len() > max {
@@ -223,6 +229,7 @@ impl Reader<'_> {
     fn list(
         &mut self,
         what: &str,
+        most: usize,
         value: &Spanned<DeValue<'_>>,
         path: &str,
         mut element: impl FnMut(&mut Self, &Spanned<DeValue<'_>>, &str) -> Option<Value>,
@@ -230,8 +237,8 @@ impl Reader<'_> {
         let Some(array) = value.get_ref().as_array() else {
             return self.expected(what, value, path);
         };
-        if array.len() > TABLES_MAX {
-            let message = format!("{} of them; at most {TABLES_MAX} are taken", array.len());
+        if array.len() > most {
+            let message = format!("{} of them; at most {most} are taken", array.len());
             self.wrong(path, value.span().start, message);
             return None;
         }
@@ -371,6 +378,8 @@ fn offset_of(document: &DeTable<'_>, key: &str) -> usize {
     }
     offset
 }
+
+const STRINGS: &str = "an array of strings";
 
 fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use super::shape::{Key, Kind, Missing, NAME_BYTES_MAX, SCENARIO, TABLES_MAX, Table};
+use super::shape::{Key, Kind, LISTED_MAX, Missing, NAME_BYTES_MAX, SCENARIO, TABLES_MAX, Table};
 
 /// The JSON Schema of a scenario.
 #[must_use]
@@ -95,6 +95,10 @@ fn value(kind: Kind, definitions: &mut BTreeMap<&'static str, Value>) -> Value {
         Kind::Choice(names) => json!({ "enum": names }),
         Kind::Choices(names) => json!({ "type": "array", "items": { "enum": names } }),
         Kind::Moment => json!({ "type": "string", "format": "date-time" }),
+        Kind::Clients => {
+            let items = json!({ "type": "string", "minLength": 1, "maxLength": CLIENT_CHARS_MAX });
+            json!({ "type": "array", "items": items, "maxItems": LISTED_MAX })
+        }
         Kind::Dates => json!({ "type": "array", "items": { "type": "string", "format": "date" } }),
         Kind::TimeOfDay => json!({ "type": "string", "pattern": TIME_OF_DAY_PATTERN }),
         Kind::Table(shape) => reference(shape, definitions),
@@ -185,6 +189,7 @@ fn words(kind: Kind) -> String {
         Kind::Choice(names) => format!("`\"{}\"`", names.join("\"`, `\"")),
         Kind::Choices(names) => format!("some of `\"{}\"`", names.join("\"`, `\"")),
         Kind::Moment => "moment".to_owned(),
+        Kind::Clients => format!("`\"CMID NAME\"`, at most {LISTED_MAX}"),
         Kind::Dates => "dates".to_owned(),
         Kind::TimeOfDay => "time of day".to_owned(),
         Kind::Table(shape) => format!("table, see `{}`", shape.name),
@@ -192,6 +197,8 @@ fn words(kind: Kind) -> String {
     }
 }
 
+/// A GUID, a space, a name.
+const CLIENT_CHARS_MAX: usize = 36 + 1 + 63;
 const NAME_PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9._-]*$";
 const TIME_PATTERN: &str = "^([0-9]+w ?)?([0-9]+d ?)?([0-9]+h ?)?([0-9]+m ?)?([0-9]+s)?$";
 const TIME_OF_DAY_PATTERN: &str = "^[0-2][0-9]:[0-5][0-9](:[0-5][0-9])?$";

@@ -76,6 +76,8 @@ pub enum Kind {
     References(&'static str),
     /// A moment with its offset: `2026-01-05T00:00:00Z`.
     Moment,
+    /// Clients: `"CMID NAME"`.
+    Clients,
     /// Dates: `2026-12-25`.
     Dates,
     /// A time of day: `08:00:00`.
@@ -108,7 +110,7 @@ const fn variant(name: &'static str, means: &'static str, keys: &'static [Key]) 
 }
 
 use Kind::{
-    Choice, Choices, Dates, Flag, Moment, Name, Number, Reference, References, Tables, Text, Time,
+    Choice, Choices, Clients, Dates, Flag, Moment, Name, Number, Reference, References, Tables, Text, Time,
     TimeOfDay, Whole,
 };
 use Missing::{Nothing, Required, Value};
@@ -180,11 +182,12 @@ static HOST: Table = table(
 #[rustfmt::skip]
 static GROUP: Table = table(
     "group",
-    "Clients that are alike but for their random choices, called NAME-1 to NAME-COUNT.",
+    "Clients that are alike but for their random choices, called NAME-1 to NAME-COUNT or as `clients` says.",
     &[
         key("name", Name, Required, "unique name"),
         key("site", Reference("site"), Required, "the site that they are in"),
         key("count", Whole(1, CLIENTS_MAX as i64), Required, "how many clients"),
+        key("clients", Clients, Value("[]"), "who they are, one by one, as many as `count`: a CMID, a name, or `CMID NAME`; what is left out is made up from the seed"),
         key("product", Reference("product"), Required, "a product of `kms-sim catalog`"),
         key("identity", Choice(&["stable", "name-per-boot", "shared-cmid", "cmid-per-boot"]), Value("\"stable\""), "whom they say they are"),
         key("clones", Whole(0, CLIENTS_MAX as i64), Value("0"), "how many of them share one CMID, where `identity` is `shared-cmid`; 0: all of them"),
@@ -392,11 +395,13 @@ const EVENTS: &[&str] = &[
 ];
 
 /// Bytes of a file.
-pub const FILE_BYTES_MAX: usize = 4 << 20;
+pub const FILE_BYTES_MAX: usize = 16 << 20;
 /// Bytes of a name.
 pub const NAME_BYTES_MAX: usize = 63;
 /// Clients of a group, and of a scenario.
 pub const CLIENTS_MAX: u32 = 200_000_000;
+/// Clients that a scenario lists one by one.
+pub const LISTED_MAX: usize = 100_000;
 /// Tables of one name.
 pub const TABLES_MAX: usize = 10_000;
 /// Ten years and more, either way.

@@ -94,6 +94,7 @@ fn group() -> impl Strategy<Value = Group> {
                 name: "desks".to_owned(),
                 site: "here".to_owned(),
                 count,
+                clients: if identity == Identity::SharedCmid { vec![] } else { listed(count) },
                 product: "Windows 10/11 Enterprise".to_owned(),
                 identity,
                 clones,
@@ -110,6 +111,14 @@ fn group() -> impl Strategy<Value = Group> {
                 jitter,
             }
         })
+}
+
+fn listed(count: u32) -> Vec<ListedClient> {
+    let client = |number| ListedClient {
+        cmid: Some(kms_protocol::guid::Guid::from_bytes([7; 16])),
+        name: (number % 2 == 0).then(|| format!("PC-{number}")),
+    };
+    (0..count).map(client).collect()
 }
 
 fn action() -> impl Strategy<Value = Action> {

@@ -3,11 +3,16 @@
 use kms_protocol::kms::product::{PRODUCTS, Product};
 
 use super::super::mistake::unknown;
-use super::super::shape::CLIENTS_MAX;
+use super::super::shape::{CLIENTS_MAX, LISTED_MAX};
 use super::super::{Action, Group, Hardware, Identity, Key, Life, Presence, Seconds};
 use super::{Checker, INTERVAL_MAX};
 
 pub(super) fn check(checker: &mut Checker<'_>) {
+    let listed: usize = checker.scenario.groups.iter().map(|group| group.clients.len()).sum();
+    if listed > LISTED_MAX {
+        let message = format!("{listed} clients are listed; at most {LISTED_MAX} are taken");
+        checker.wrong("group", message);
+    }
     for (index, group) in checker.scenario.groups.iter().enumerate() {
         let key = |name: &str| format!("group[{}].{name}", index + 1);
         checker.site(&group.site, key("site"));
@@ -31,6 +36,7 @@ pub(super) fn check(checker: &mut Checker<'_>) {
             checker.host(host, key("fixed_host"));
         }
         identity(checker, group, &key);
+        listed_clients(checker, group, &key);
         keys(checker, group, &key);
         if let Hardware::Roaming { machines, tolerance, .. } = group.hardware {
             if machines == 0 {
@@ -55,6 +61,22 @@ fn identity(checker: &mut Checker<'_>, group: &Group, key: &impl Fn(&str) -> Str
         }
         (Identity::SharedCmid, _) => {}
         _ => checker.wrong(key("clones"), "only goes with `identity = \"shared-cmid\"`"),
+    }
+}
+
+fn listed_clients(checker: &mut Checker<'_>, group: &Group, key: &impl Fn(&str) -> String) {
+    let listed = group.clients.len();
+    if listed == 0 {
+        return;
+    }
+    if listed != group.count as usize {
+        let message = format!("{listed} are listed, and `count` is {}", group.count);
+        checker.wrong(key("clients"), message);
+    }
+    if group.identity == Identity::SharedCmid {
+        let message = "`shared-cmid` makes CMIDs up: list the shared one with each of its clients \
+                       under `identity = \"stable\"`";
+        checker.wrong(key("clients"), message);
     }
 }
 

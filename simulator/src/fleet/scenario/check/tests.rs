@@ -179,6 +179,13 @@ fn what_contradicts_itself_or_leads_nowhere_is_found() {
             "site = \"here\"\nrenewal_interval = \"5m\"",
             "is not whole minutes from",
         ),
+        ("count = 30", "count = 30\nclients = [\"PC-1\"]", "1 are listed, and `count` is 30"),
+        ("count = 30", "count = 1\nclients = [\"\"]", "`` is not a CMID, a name or `CMID NAME`"),
+        (
+            "count = 30",
+            "count = 1\nidentity = \"shared-cmid\"\nclients = [\"PC-1\"]",
+            "`shared-cmid` makes CMIDs up",
+        ),
     ] {
         let text = GOOD.replacen(old, new, 1);
         let mistakes = Scenario::from_toml(&text).unwrap_err();
@@ -194,4 +201,30 @@ fn a_file_over_the_limit_is_not_read() {
     let long = format!("# {}\n{GOOD}", "x".repeat(super::super::shape::FILE_BYTES_MAX));
     let mistakes = Scenario::from_toml(&long).unwrap_err();
     assert!(mistakes.iter().all(|mistake| mistake.message.contains("longer than")));
+}
+
+#[test]
+fn a_scenario_lists_so_many_clients_and_no_more() {
+    let with = |count: usize, groups: usize| {
+        let mut scenario = Scenario::from_toml(GOOD).unwrap();
+        let client = super::super::ListedClient { cmid: None, name: Some("PC".to_owned()) };
+        let like = scenario.groups[0].clone();
+        scenario.groups = (0..groups)
+            .map(|number| super::super::Group {
+                name: format!("group-{number}"),
+                count: u32::try_from(count).unwrap(),
+                clients: vec![client.clone(); count],
+                ..like.clone()
+            })
+            .collect();
+        scenario
+    };
+    let most = super::super::shape::LISTED_MAX;
+    let text = with(most, 1).to_toml().unwrap();
+    assert_eq!(Scenario::from_toml(&text).unwrap().groups[0].clients.len(), most);
+    let text = with(most + 1, 1).to_toml().unwrap();
+    let mistakes = Scenario::from_toml(&text).unwrap_err();
+    assert!(mistakes[0].message.contains("100001 of them; at most 100000"), "{mistakes:?}");
+    let mistakes = with(most / 2 + 1, 2).check();
+    assert!(mistakes.iter().any(|m| m.message.contains("100002 clients are listed")));
 }

@@ -1,6 +1,8 @@
 //! Fleets: many clients and their hosts over months, in virtual time or on the wire.
 //!
 //! ```text
+//! logs, journal, inventory ── import
+//!            │
 //! TOML ── scenario (what there is, what happens, what is expected)
 //!           └─ population: every client of every group, from the seed
 //!                └─ engine: event to event, over an Arm ── virtual: model hosts in this process
@@ -19,6 +21,7 @@ pub mod draw;
 pub mod engine;
 pub mod expect;
 mod hardware;
+pub mod import;
 pub mod merge;
 pub mod outcome;
 mod population;

@@ -4,6 +4,7 @@ mod bench;
 mod check;
 mod compare;
 mod formats;
+mod import;
 mod list;
 mod merge;
 mod result;
@@ -23,6 +24,8 @@ pub(super) enum Command {
     Check(check::Arguments),
     /// Say what is different between two runs.
     Compare(compare::Arguments),
+    /// Make a scenario of a real population: event 12290 of hosts, a journal, an inventory.
+    Import(import::Arguments),
     /// List the scenarios that come with the program.
     List(list::Arguments),
     /// Put the shards of a run together: exactly what the unsharded run gives.
@@ -40,6 +43,7 @@ pub(super) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
         Command::List(arguments) => list::run(&arguments),
         Command::Merge(arguments) => return merge::run(&arguments),
         Command::Run(arguments) => return run::run(arguments),

@@ -110,8 +110,8 @@ const fn variant(name: &'static str, means: &'static str, keys: &'static [Key]) 
 }
 
 use Kind::{
-    Choice, Choices, Clients, Dates, Flag, Moment, Name, Number, Reference, References, Tables, Text, Time,
-    TimeOfDay, Whole,
+    Choice, Choices, Clients, Dates, Flag, Moment, Name, Number, Reference, References, Tables,
+    Text, Time, TimeOfDay, Whole,
 };
 use Missing::{Nothing, Required, Value};
 

@@ -44,6 +44,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod exposition;
 mod html;
 pub mod plot;
 mod sheet;

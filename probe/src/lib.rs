@@ -13,6 +13,7 @@ pub mod config;
 pub mod discover;
 pub mod dns;
 pub mod explain;
+pub mod exporter;
 pub mod fingerprint;
 pub mod lab;
 pub mod measure;

@@ -51,6 +51,8 @@ pub(super) enum Command {
     Sweep(super::sweep::SweepArgs),
     /// Say what answers at a host, by how it speaks RPC: consistent with what, and the evidence
     Fingerprint(super::fingerprint::FingerprintArgs),
+    /// Check targets for Prometheus, as it scrapes them
+    Exporter(super::exporter::ExporterArgs),
     /// Say what happened to KMS clients, from Windows logs, slmgr output, captures and reports
     Analyze(super::analyze::AnalyzeArgs),
     /// Print the script that collects what `analyze` reads, on a Windows machine

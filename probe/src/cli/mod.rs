@@ -7,6 +7,7 @@ mod clock;
 mod collect;
 mod config;
 mod emit;
+mod exporter;
 mod fingerprint;
 mod measure;
 mod origin;
@@ -96,6 +97,7 @@ fn run(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Outcome> {
         Command::Measure(args) => measure::run(&args, out),
         Command::Sweep(args) => sweep::run(&args, out),
         Command::Fingerprint(args) => fingerprint::run(&args, out),
+        Command::Exporter(args) => exporter::run(args, out),
         Command::Analyze(args) => analyze::run(&args, out),
         Command::Collect(args) => collect::run(&args, out),
         Command::Explain(args) => run_explain(&args, out),
@@ -111,7 +113,14 @@ fn run(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Outcome> {
 }
 
 fn run_check(args: &CheckArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
-    let options = check::Options {
+    let options = check_options(args)?;
+    let targets = targets(&args.targets, args.host, &options)?;
+    emit::run(&args.report, args.fail_on.into(), out, || check::run(&targets, &options))
+}
+
+/// What the flags of `check` ask for, whatever the targets.
+fn check_options(args: &CheckArgs) -> anyhow::Result<check::Options> {
+    Ok(check::Options {
         depth: args.depth.into(),
         resolvers: args.resolvers.resolvers.clone(),
         timeouts: Timeouts {
@@ -127,9 +136,7 @@ fn run_check(args: &CheckArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
         clock: args.clock.options(args.depth.into())?,
         tls: args.tls.options()?,
         ..check::Options::default()
-    };
-    let targets = targets(&args.targets, args.host, &options)?;
-    emit::run(&args.report, args.fail_on.into(), out, || check::run(&targets, &options))
+    })
 }
 
 /// Every target is understood before anything is sent.

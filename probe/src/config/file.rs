@@ -58,13 +58,33 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
+/// What the tables of a file are, for its messages.
+#[derive(Clone, Copy, Debug)]
+pub struct Words {
+    /// What there is none of when a table is unknown.
+    pub kind: &'static str,
+    /// A table that there is.
+    pub example: &'static str,
+}
+
+/// Tables are commands.
+const OF_COMMANDS: Words = Words { kind: "command", example: "check" };
+
 /// Reads `text` as settings for `program`.
 ///
 /// # Errors
 /// The first thing that is wrong, and where: not TOML, no such table, no such key, not a value that
 /// the flag takes.
 pub fn parse(name: &str, text: &str, program: &Command) -> Result<File, Problem> {
-    let reader = Reader { name, text, program };
+    parse_as(name, text, program, OF_COMMANDS)
+}
+
+/// Reads `text` as settings for something else that clap describes.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_as(name: &str, text: &str, program: &Command, words: Words) -> Result<File, Problem> {
+    let reader = Reader { name, text, program, words };
     let table = DeTable::parse(text).map_err(|error| {
         let message: Vec<&str> = error.message().lines().map(str::trim).collect();
         reader.problem(error.span().map_or(0, |span| span.start), message.join("; "))
@@ -83,6 +103,7 @@ struct Reader<'a> {
     name: &'a str,
     text: &'a str,
     program: &'a Command,
+    words: Words,
 }
 
 impl Reader<'_> {
@@ -109,13 +130,14 @@ impl Reader<'_> {
                 let known = commands.map(|command| option::snake(command.get_name()));
                 let known: Vec<String> = known.chain([ALL.to_owned()]).collect();
                 let hint = hint(name, known.iter().map(String::as_str), "; the nearest is ");
-                let reason = format!("unknown table `{name}`: no such command{hint}");
+                let reason = format!("unknown table `{name}`: no such {}{hint}", self.words.kind);
                 Err(self.problem(at, reason))
             }
             (None, None) => {
+                let Words { kind, example } = self.words;
                 let reason = format!(
-                    "key `{name}` stands in no table: put it under `[{ALL}]` or under its command, \
-                     as `[check]`"
+                    "key `{name}` stands in no table: put it under `[{ALL}]` or under its {kind}, \
+                     as `[{example}]`"
                 );
                 Err(self.problem(at, reason))
             }

@@ -150,6 +150,11 @@ const FAMILIES: &[Family] = &[
         samples: |entry| srv(entry, |endpoint| endpoint.weight.map(f64::from)),
     },
     Family {
+        name: "kms_probe_srv_records",
+        help: "How many SRV records the look-up that decided has found.",
+        samples: |entry| entry.dns().map_or_else(Vec::new, |dns| one(dns.records().len() as f64)),
+    },
+    Family {
         name: "kms_probe_clock_offset_seconds",
         help: "How far each clock that was read is ahead of this machine's.",
         samples: clocks,
@@ -163,6 +168,16 @@ const FAMILIES: &[Family] = &[
         name: "kms_probe_kms_clients_needed",
         help: "The count from which the product that was asked for activates (depth kms).",
         samples: |entry| kms(entry, |_, threshold| threshold),
+    },
+    Family {
+        name: "kms_probe_kms_count_low",
+        help: "Whether the count is below what the product needs: 1 or 0 (depth kms).",
+        samples: |entry| kms(entry, |count, threshold| if count < threshold { 1.0 } else { 0.0 }),
+    },
+    Family {
+        name: "kms_probe_certificate_days_left",
+        help: "Whole days that each certificate of a chain is valid still; position 0 is the server's.",
+        samples: certificates,
     },
 ];
 
@@ -196,6 +211,19 @@ fn clocks(entry: &Entry) -> Vec<(Labels, f64)> {
         (vec![("server", server)], reading.offset_us as f64 / 1e6)
     };
     clocks.map(|(facts, reading)| sample((facts.as_ref(), reading))).collect()
+}
+
+fn certificates(entry: &Entry) -> Vec<(Labels, f64)> {
+    let chains = entry.stages.iter().filter_map(|stage| match &stage.facts {
+        StageFacts::Tls(facts) => Some(&facts.chain),
+        _ => None,
+    });
+    let numbered = chains.flat_map(|chain| chain.iter().enumerate());
+    let read = numbered.filter(|(_, certificate)| certificate.malformed.is_none());
+    read.map(|(position, certificate)| {
+        (vec![("position", position.to_string())], certificate.days_left as f64)
+    })
+    .collect()
 }
 
 fn kms(entry: &Entry, value: fn(f64, f64) -> f64) -> Vec<(Labels, f64)> {

@@ -1,13 +1,12 @@
 //! Metrics in the text format of OpenMetrics, which Prometheus reads.
 
-use std::collections::HashSet;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
+use kms_page::exposition::{CLASSIC, OPEN_METRICS, classic};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet};
 use prometheus_client::metrics::MetricType;
@@ -37,29 +36,6 @@ pub(super) async fn metrics(State(lab): State<Arc<Lab>>, headers: HeaderMap) -> 
     } else {
         ([(header::CONTENT_TYPE, CLASSIC)], classic(&text)).into_response()
     }
-}
-
-/// The same in the older text format, where the name of a counter's family has the suffix of its
-/// samples, and which has neither units nor an end mark.
-fn classic(open_metrics: &str) -> String {
-    let counters: HashSet<&str> = open_metrics
-        .lines()
-        .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
-        .collect();
-    let mut text = String::with_capacity(open_metrics.len());
-    for line in open_metrics.lines() {
-        let mut words = line.splitn(4, ' ');
-        match (words.next(), words.next(), words.next(), words.next()) {
-            (Some("#"), Some("EOF" | "UNIT"), ..) => {}
-            (Some("#"), Some(what), Some(name), Some(rest)) if counters.contains(name) => {
-                let _infallible = writeln!(text, "# {what} {name}_total {rest}");
-            }
-            _ => {
-                let _infallible = writeln!(text, "{line}");
-            }
-        }
-    }
-    text
 }
 
 /// Name, help and value of what is counted.
@@ -234,23 +210,4 @@ fn gauge(
     let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
     let kind = gauge.metric_type();
     gauge.encode(encoder.encode_descriptor(name, help, None, kind)?)
-}
-
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-const CLASSIC: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_older_format_names_counters_by_their_samples() {
-        let text = "# HELP a_requests Calls.\n# TYPE a_requests counter\na_requests_total 3\n\
-                    # HELP a_open Now.\n# TYPE a_open gauge\na_open 1\n# UNIT a_s seconds\n# EOF\n";
-        assert_eq!(
-            classic(text),
-            "# HELP a_requests_total Calls.\n# TYPE a_requests_total counter\na_requests_total 3\n\
-             # HELP a_open Now.\n# TYPE a_open gauge\na_open 1\n"
-        );
-    }
 }

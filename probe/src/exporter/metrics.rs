@@ -3,13 +3,12 @@
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 /// Counters and gauges of one exporter.
@@ -29,11 +28,11 @@ pub(super) struct Metrics {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ProbeLabels {
     module: String,
-    result: Result,
+    result: &'static str,
 }
 
 /// How a probe ended.
-#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Result {
     /// No warning and nothing critical.
     Success,
@@ -47,11 +46,16 @@ pub(super) enum Result {
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct RefusedLabels {
-    reason: Refused,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct BuildLabels {
+    version: &'static str,
 }
 
 /// Why a request led to no probe.
-#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refused {
     /// All places were taken for as long as the scrape may take.
     Busy,
@@ -63,11 +67,34 @@ pub(super) enum Refused {
     Unauthorized,
 }
 
+impl Result {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure => "failure",
+            Self::TimedOut => "timed_out",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl Refused {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Busy => "busy",
+            Self::BadRequest => "bad_request",
+            Self::NotAllowed => "not_allowed",
+            Self::Unauthorized => "unauthorized",
+        }
+    }
+}
+
 impl Metrics {
     pub(super) fn new(places: usize) -> Self {
         let mut registry = Registry::with_prefix("kms_probe_exporter");
-        let info = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("build", "The program", info);
+        let build: Family<BuildLabels, Gauge> = Family::default();
+        build.get_or_create(&BuildLabels { version: env!("CARGO_PKG_VERSION") }).set(1);
+        registry.register("build_info", "The program", build);
         let metrics = Self {
             probes: Family::default(),
             refused: Family::default(),
@@ -102,13 +129,13 @@ impl Metrics {
 
     /// The module is one of the file's, so that there is a bounded number of series.
     pub(super) fn probed(&self, module: &str, result: Result, elapsed: Duration) {
-        let labels = ProbeLabels { module: module.to_owned(), result };
+        let labels = ProbeLabels { module: module.to_owned(), result: result.name() };
         self.probes.get_or_create(&labels).inc();
         self.durations.observe(elapsed.as_secs_f64());
     }
 
     pub(super) fn refused(&self, reason: Refused) {
-        self.refused.get_or_create(&RefusedLabels { reason }).inc();
+        self.refused.get_or_create(&RefusedLabels { reason: reason.name() }).inc();
     }
 
     /// The modules file was read at `at`, in seconds since 1970; `None`: it could not be.

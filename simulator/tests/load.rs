@@ -7,38 +7,13 @@ mod common;
 use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 
+use common::load::{SHORT, load, report, target};
 use common::sim::{Sim, assert_refused, kms_sim};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use serde_json::{Value, json};
-
-fn load(target: &str, flags: &[&str]) -> Output {
-    let mut command = kms_sim();
-    command.args(["load", target, "--quiet", "--format", "json"]).args(flags);
-    command.output().unwrap()
-}
-
-/// The report, which must follow the schema.
-fn report(output: &Output) -> Value {
-    let shown = String::from_utf8_lossy(&output.stderr);
-    let report: Value =
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{shown}"));
-    let schema: Value =
-        serde_json::from_str(include_str!("../../docs/schema/load.schema.json")).unwrap();
-    let validator = jsonschema::validator_for(&schema).unwrap();
-    let wrong: Vec<String> = validator.iter_errors(&report).map(|e| e.to_string()).collect();
-    assert!(wrong.is_empty(), "{wrong:#?}\n{report:#}");
-    report
-}
-
-/// A short run whose lateness is nobody's business: the machine may do other things.
-const SHORT: [&str; 6] = ["--warm-up", "0s", "--max-late", "100%", "--seed", "7"];
-
-fn target(sim: &Sim) -> String {
-    sim.address.to_string()
-}
+use serde_json::json;
 
 #[test]
 fn every_depth_and_transport_is_counted_to_the_last_exchange() {
@@ -53,6 +28,9 @@ fn every_depth_and_transport_is_counted_to_the_last_exchange() {
         &["--depth", "rpc", "--calls-per-connection", "5", "--closed", "4", "--think", "1ms"],
         &["--depth", "rpc", "--steps", "500:100ms,1000:1s", "--arrivals", "poisson"],
         &["--depth", "rpc", "--ramp", "500..1000:1s"],
+        &["--depth", "kms", "--reconnect-share", "0.3", "--close", "rst", "--connections", "4"],
+        &["--reconnect-share", "20%", "--closed", "4", "--calls-per-connection", "50"],
+        &["--reconnect-share", "0.1", "--pipeline", "8", "--connections", "2"],
     ] {
         let mut flags = flags.to_vec();
         if !flags.iter().any(|f| ["--closed", "--steps", "--ramp"].contains(f)) {
@@ -117,11 +95,15 @@ fn a_search_for_the_capacity_ends_at_its_bound_where_nothing_stands_in_the_way()
     let mut flags = SHORT.to_vec();
     flags.extend(["--find-capacity", "--slo", "max=1h", "--rate", "100", "--max-rate", "200"]);
     flags.extend(["--trial", "1s"]);
-    let pid = sim.child.id().to_string();
-    flags.extend(["--target-pid", &pid]);
     let report = report(&load(&target(&sim), &flags));
     let trials = report["capacity"]["trials"].as_array().unwrap();
+    // The target's process was found by its socket, so that its processor time is known.
     assert!(trials.len() >= 3 && trials.iter().all(|t| t["target_cpu"].is_f64()), "{report:#}");
+    // A machine that is busy otherwise may not hold even these rates; what held is told then too.
+    if trials.iter().all(|trial| trial["holds"] == true) {
+        assert_eq!(report["capacity"]["rate"], 200.0);
+        assert_eq!(report["capacity"]["limit"], "ceiling");
+    }
 }
 
 #[test]
@@ -182,6 +164,13 @@ fn what_cannot_be_done_is_refused_before_anything_is_sent() {
         (&["--source", "::1"], "family"),
         (&["--source", "here"], "--source"),
         (&["--slo", "fast"], "--slo"),
+        (&["--reconnect-share", "1.5"], "--reconnect-share"),
+        (&["--reconnect-share", "0.5", "--depth", "tcp"], "--reconnect-share"),
+        (&["--reconnect-share", "0.5", "--reconnect"], "--reconnect"),
+        (&["--replay-speed", "2"], "--replay"),
+        (&["--target-pid", "1"], "--find-capacity"),
+        (&["--find-capacity", "--slo", "p99=1s", "--trial", "1h"], "--trial"),
+        (&["--find-capacity", "--slo", "p99=1s", "--trial", "0s"], "--trial"),
         (&["--find-capacity"], "--slo"),
         (&["--closed", "5", "--arrivals", "poisson"], "poisson"),
         (&["--replay", &missing], "--replay"),
@@ -194,6 +183,4 @@ fn what_cannot_be_done_is_refused_before_anything_is_sent() {
     for (flags, word) in cases {
         assert_refused(&load("127.0.0.1:9", flags), word);
     }
-    let name = load("kms.example.test", &[]);
-    assert_refused(&name, "is a name");
 }

@@ -14,6 +14,8 @@ pub enum Limit {
     Generator,
     /// The server's processors.
     Target,
+    /// Neither: the search ended at the highest rate that it was allowed.
+    Ceiling,
     /// Neither is known to be busy: network, locks, or a server elsewhere.
     Unknown,
 }
@@ -25,6 +27,7 @@ impl Limit {
         match self {
             Self::Generator => "generator",
             Self::Target => "target",
+            Self::Ceiling => "ceiling",
             Self::Unknown => "unknown",
         }
     }

@@ -2,6 +2,7 @@
 
 use hdrhistogram::Histogram;
 
+use super::capacity::REACHED;
 use super::plan::{Demand, Plan, Room};
 use super::run::Record;
 use super::tally::{LATE_US, percentile};
@@ -54,6 +55,13 @@ pub fn notes(plan: &Plan, record: &Record) -> Vec<String> {
             "{} exchanges were due and never began, for all {} connections were busy: the target \
              was slower than the schedule, and their latency is not in the percentiles",
             record.unsent, plan.transport.connections
+        ));
+    }
+    let achieved = record.achieved_rate().unwrap_or(0.0);
+    if matches!(plan.demand, Demand::Closed { .. }) && achieved >= plan.rate_max * REACHED {
+        notes.push(format!(
+            "--max-rate {} held the closed loop back, and not the target: raise it to go faster",
+            plan.rate_max
         ));
     }
     if matches!(plan.demand, Demand::Closed { .. }) {

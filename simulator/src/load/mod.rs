@@ -10,6 +10,7 @@ pub mod compare;
 pub mod cpu;
 pub mod judge;
 mod mix;
+pub mod owner;
 mod plan;
 pub mod report;
 mod run;

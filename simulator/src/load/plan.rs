@@ -53,6 +53,8 @@ pub struct Transport {
     pub connections: u32,
     /// Exchanges per connection, after which it is closed; `None` keeps it.
     pub calls_per_connection: Option<u32>,
+    /// Share of the exchanges, from 0 to 1, that get a new connection although theirs is open.
+    pub reconnect_share: f64,
     /// Calls under way on one connection at once, where the server grants it; 1 waits for each.
     pub pipeline: u32,
     /// Addresses to connect from, in turn; the system's choice where there is none.
@@ -85,6 +87,8 @@ pub struct Plan {
     pub mix: Mix,
     /// Seed and key.
     pub identity: Identity,
+    /// Exchanges a second that a closed loop does not go beyond.
+    pub rate_max: f64,
     /// What counts, after the warm-up.
     pub duration: Duration,
     /// Before it; counted nowhere.
@@ -130,6 +134,12 @@ pub enum PlanError {
         /// Most.
         max: u64,
     },
+    /// No part of the exchanges.
+    #[error("a share of {0} of the exchanges on new connections is not possible: from 0 to 1")]
+    Share(f64),
+    /// Depths at which every exchange has a connection of its own.
+    #[error("--reconnect-share: at depth {0} every exchange has a new connection")]
+    AlwaysNew(&'static str),
     /// Nothing has a weight.
     #[error("the weights of {0} sum to nothing")]
     NoWeight(&'static str),
@@ -218,6 +228,12 @@ impl Plan {
         if let Some(calls) = transport.calls_per_connection {
             between("a number of calls per connection", calls.into(), 1, u32::MAX.into())?;
         }
+        if !(0.0..=1.0).contains(&transport.reconnect_share) {
+            return Err(PlanError::Share(transport.reconnect_share));
+        }
+        if transport.reconnect_share > 0.0 && self.depth < Depth::Rpc {
+            return Err(PlanError::AlwaysNew(self.depth.name()));
+        }
         between("a count", self.count.unwrap_or(1), 1, u64::MAX)?;
         let timeout = u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX);
         between("a timeout in milliseconds", timeout, 1, TIMEOUT_MAX_MS)?;
@@ -244,10 +260,11 @@ impl Plan {
 
     /// Each new connection takes a port until TIME_WAIT is over, or the run is.
     fn check_ports(&self, room: &Room) -> Result<(), PlanError> {
-        let (Some(peak), Some(calls)) = (self.asked_peak(), self.calls_per_connection()) else {
+        let Some(peak) = self.asked_peak() else { return Ok(()) };
+        let rate = peak * self.new_connection_share();
+        if rate == 0.0 {
             return Ok(());
-        };
-        let rate = peak / f64::from(calls);
+        }
         let length = (self.warm_up + self.duration).as_secs_f64();
         let needed = self.sources_needed(rate, room);
         let given = self.transport.sources.len().max(1) as u64;
@@ -256,6 +273,13 @@ impl Plan {
         }
         let wait = room.time_wait.as_secs();
         Err(PlanError::Ports { rate, seconds: length, needed, given, ports: room.ports, wait })
+    }
+
+    /// Exchanges that need a new connection, as a share of all.
+    fn new_connection_share(&self) -> f64 {
+        let spent = self.calls_per_connection().map_or(0.0, |calls| 1.0 / f64::from(calls.max(1)));
+        let share = self.transport.reconnect_share;
+        share + (1.0 - share) * spent
     }
 
     /// Source addresses that so many new connections a second need.
@@ -321,7 +345,7 @@ pub(super) mod tests {
     use kms_protocol::kms::crypto::LabKey;
 
     use super::*;
-    use crate::load::Weighted;
+    use crate::load::{RATE_MAX, Weighted};
 
     pub(in crate::load) fn plan(target: SocketAddr, demand: Demand) -> Plan {
         Plan {
@@ -331,12 +355,14 @@ pub(super) mod tests {
             transport: Transport {
                 connections: 16,
                 calls_per_connection: None,
+                reconnect_share: 0.0,
                 pipeline: 1,
                 sources: Vec::new(),
                 close: Close::Fin,
             },
             mix: Mix::default(),
             identity: Identity { seed: 1, keys: LabKeys::new(&LabKey::DEFAULT) },
+            rate_max: RATE_MAX,
             duration: Duration::from_secs(100),
             warm_up: Duration::ZERO,
             timeout: Duration::from_secs(10),
@@ -369,6 +395,12 @@ pub(super) mod tests {
         plan.transport.sources.clear();
         plan.transport.calls_per_connection = Some(3);
         assert_eq!(plan.check(&ROOM), Ok(()), "a third of them are new");
+        plan.transport.calls_per_connection = None;
+        plan.transport.reconnect_share = 0.3;
+        assert_eq!(plan.check(&ROOM), Ok(()), "so are 0.3 of them");
+        plan.transport.reconnect_share = 0.8;
+        assert!(matches!(plan.check(&ROOM), Err(PlanError::Ports { needed: 2, .. })));
+        plan.transport.reconnect_share = 0.0;
         plan.transport.calls_per_connection = Some(1);
         plan.transport.close = Close::Rst;
         assert_eq!(plan.check(&ROOM), Ok(()), "no TIME_WAIT");
@@ -380,13 +412,18 @@ pub(super) mod tests {
     #[test]
     fn impossible_plans_are_refused_by_name() {
         type Change = fn(&mut Plan);
-        let cases: [(Change, &str); 9] = [
+        let cases: [(Change, &str); 11] = [
             (|plan| plan.transport.connections = 0, "connections"),
             (|plan| plan.transport.connections = 50_000, "descriptors"),
             (|plan| plan.transport.pipeline = 17, "pipeline"),
             (|plan| plan.duration = Duration::ZERO, "duration"),
             (|plan| plan.timeout = Duration::ZERO, "timeout"),
             (|plan| plan.workers = 0, "workers"),
+            (|plan| plan.transport.reconnect_share = 1.5, "share"),
+            (
+                |plan| (plan.depth, plan.transport.reconnect_share) = (Depth::Bind, 0.5),
+                "--reconnect-share",
+            ),
             (|plan| plan.mix.ndr = Weighted(vec![(kms_protocol::ndr::Ndr::Ndr32, 0)]), "--ndr"),
             (|plan| plan.transport.sources = vec!["::1".parse().unwrap()], "family"),
             (|plan| plan.demand = Demand::Closed { users: 0, think: Duration::ZERO }, "users"),

@@ -88,12 +88,12 @@ impl Profile {
         }
     }
 
-    /// A replay from text: one offset in seconds a line, or the first column of a CSV; empty lines
-    /// and lines from `#` are left out.
+    /// A replay from text, `speed` times as fast: one offset in seconds a line, or the first column
+    /// of a CSV; empty lines and lines from `#` are left out.
     ///
     /// # Errors
     /// The first line that is no time or goes back.
-    pub fn replay(text: &str) -> Result<Self, ScheduleError> {
+    pub fn replay(text: &str, speed: f64) -> Result<Self, ScheduleError> {
         let mut times: Vec<Duration> = Vec::new();
         for (number, line) in text.lines().enumerate() {
             let line = line.trim();
@@ -102,7 +102,8 @@ impl Profile {
             }
             let first = line.split(',').next().unwrap_or_default().trim();
             let seconds = first.parse::<f64>().ok();
-            let time = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+            let scaled = seconds.map(|seconds| seconds / speed);
+            let time = scaled.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
             match time {
                 _ if times.len() >= REPLAY_MAX => return Err(ScheduleError::TooMany),
                 Some(time) if times.last().is_none_or(|last| *last <= time) => times.push(time),
@@ -123,10 +124,7 @@ impl Profile {
             Self::Constant(rate) => *rate,
             Self::Steps(steps) => steps.iter().map(|(rate, _)| *rate).fold(0.0, f64::max),
             Self::Ramp { from, to, .. } => from.max(*to),
-            Self::Replay(times) => {
-                let last = times.last().map_or(0.0, Duration::as_secs_f64);
-                times.len() as f64 / last.max(1.0)
-            }
+            Self::Replay(times) => busiest_second(times) as f64,
         }
     }
 
@@ -227,6 +225,20 @@ impl Iterator for Offsets {
     }
 }
 
+/// The most of these ascending times that lie within one second.
+fn busiest_second(times: &[Duration]) -> usize {
+    let second = Duration::from_secs(1);
+    let mut first = times.iter().peekable();
+    let mut gone = 0;
+    let within = times.iter().enumerate().map(|(index, time)| {
+        while first.next_if(|begun| **begun + second <= *time).is_some() {
+            gone += 1;
+        }
+        index + 1 - gone
+    });
+    within.max().unwrap_or(0)
+}
+
 fn exponential(rng: &mut ChaCha8Rng) -> f64 {
     -(1.0 - rng.random::<f64>()).ln()
 }
@@ -303,13 +315,24 @@ mod tests {
 
     #[test]
     fn a_replay_is_read_by_line_and_names_the_line_that_is_wrong() {
-        let replay = Profile::replay("# s\n0\n0.5,host\n\n0.5\n2e0\n").unwrap();
+        let replay = Profile::replay("# s\n0\n0.5,host\n\n0.5\n2e0\n", 1.0).unwrap();
         let times = all(&replay, Spacing::Constant, 2, 10);
         assert_eq!(times, [0, 500_000_000, 500_000_000, 2_000_000_000]);
         for (text, line) in [("1\n0.5", 2), ("x", 1), ("-1", 1), ("1\nNaN", 2)] {
-            let error = Profile::replay(text).unwrap_err();
+            let error = Profile::replay(text, 1.0).unwrap_err();
             assert!(matches!(error, ScheduleError::Time { line: at, .. } if at == line), "{text}");
         }
-        assert_eq!(Profile::replay("\n#x\n"), Err(ScheduleError::Empty));
+        assert_eq!(Profile::replay("\n#x\n", 1.0), Err(ScheduleError::Empty));
+        let faster = Profile::replay("0\n100\n250\n", 100.0).unwrap();
+        assert_eq!(all(&faster, Spacing::Constant, 1, 10), [0, 1_000_000_000, 2_500_000_000]);
+    }
+
+    #[test]
+    fn the_peak_of_a_replay_is_its_busiest_second() {
+        let replay = Profile::replay("0\n10\n10.1\n10.9\n11\n11.2\n60\n", 1.0).unwrap();
+        // 10.1, 10.9, 11 and 11.2 lie 1.1 s apart; 10, 10.1 and 10.9 come before 11.
+        assert!((replay.peak() - 3.0).abs() < f64::EPSILON, "{}", replay.peak());
+        let at_once = Profile::replay("5\n5\n5\n5\n", 1.0).unwrap();
+        assert!((at_once.peak() - 4.0).abs() < f64::EPSILON);
     }
 }

@@ -129,6 +129,39 @@ fn every_exchange_of_a_count_is_made_once_and_all_sums_agree() {
     }
 }
 
+/// Besides the connections that are opened at the start, one for every fifth exchange of a worker.
+#[test]
+fn a_share_of_the_exchanges_has_a_new_connection_and_the_others_keep_theirs() {
+    for (share, workers, demand) in
+        [(0.2, 1, open(20_000.0)), (0.2, 2, closed(4)), (0.1, 3, closed(6)), (1.0, 2, closed(4))]
+    {
+        let mut plan = plan(at_once(), demand);
+        (plan.transport.reconnect_share, plan.transport.close) = (share, Close::Rst);
+        (plan.transport.connections, plan.workers, plan.count) = (6, workers, Some(600));
+        let record = run(plan);
+        let counts = &record.total.counts;
+        assert_eq!(counts.answered, 600, "{counts:?}");
+        let wanted = 6 + (600.0 * share).round() as u64;
+        assert_eq!(counts.connections, wanted, "{share} {workers}");
+        assert_sums(&record);
+    }
+}
+
+/// A connection with calls under way is closed after them: nothing is cut off, and a share of 0.1
+/// of 600 opens no more than 60.
+#[test]
+fn a_new_connection_waits_for_the_calls_that_are_under_way() {
+    let mut plan = plan(at_once(), closed(8));
+    (plan.transport.reconnect_share, plan.transport.close) = (0.1, Close::Rst);
+    (plan.transport.connections, plan.transport.pipeline) = (2, 8);
+    plan.count = Some(600);
+    let record = run(plan);
+    let counts = &record.total.counts;
+    assert_eq!((counts.answered, counts.failures()), (600, 0), "{counts:?}");
+    assert!((3..=62).contains(&counts.connections), "{counts:?}");
+    assert_sums(&record);
+}
+
 #[test]
 fn depths_end_where_they_should() {
     for (depth, phases) in [(Depth::Tcp, [40, 0, 0]), (Depth::Bind, [40, 40, 0])] {

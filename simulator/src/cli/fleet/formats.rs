@@ -32,6 +32,10 @@ pub(in crate::cli) struct Formats {
     /// Also write event 12290 of the hosts, of the clients that were traced.
     #[arg(long, value_name = "FILE")]
     host_events: Option<PathBuf>,
+    /// Also write when the clients that were traced asked, in seconds from the start: for
+    /// `kms-sim load --replay`.
+    #[arg(long, value_name = "FILE")]
+    request_times: Option<PathBuf>,
     /// Also write the clients that were asked for as `slmgr /dlv` shows them.
     #[arg(long, value_name = "FILE")]
     dlv: Option<PathBuf>,
@@ -66,6 +70,9 @@ impl Formats {
         }
         if let Some(path) = &self.host_events {
             write(path, report.host_events().as_bytes())?;
+        }
+        if let Some(path) = &self.request_times {
+            write(path, report.request_times().as_bytes())?;
         }
         if let Some(path) = &self.dlv {
             write(path, report.snapshots().as_bytes())?;

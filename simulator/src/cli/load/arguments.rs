@@ -8,7 +8,9 @@ use kms_protocol::kms::crypto::LabKey;
 use kms_protocol::kms::product::{DEFAULT, Product};
 use kms_protocol::ndr::Ndr;
 
-use super::value::{Pause, PerSecond, Percent, Ramp, Sources, Steps, ndr, products, versions};
+use super::value::{
+    Pause, PerSecond, Percent, Ramp, Share, Sources, Speed, Steps, ndr, products, versions,
+};
 use crate::cli::value::Time;
 use crate::client::HostName;
 use crate::load::Weighted;
@@ -17,7 +19,7 @@ use crate::load::slo::Objectives;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(in crate::cli) struct Arguments {
-    /// Whom to load: an address or `localhost`; port 1688 unless given.
+    /// Whom to load: an address or a name, which is looked up once; port 1688 unless given.
     #[arg(value_name = "TARGET")]
     pub(super) target: HostName,
     /// Exchanges a second, whatever the target does (open loop); 100 unless another schedule is given.
@@ -35,6 +37,9 @@ pub(in crate::cli) struct Arguments {
     /// Exchanges at the times of a file: seconds from the start, one a line or first in a CSV row.
     #[arg(long, value_name = "FILE", group = "schedule")]
     pub(super) replay: Option<PathBuf>,
+    /// Play --replay so many times as fast.
+    #[arg(long, value_name = "X", default_value = "1", requires = "replay")]
+    pub(super) replay_speed: Speed,
     /// How arrivals of an open loop are spaced.
     #[arg(long, value_enum, default_value_t = Arrivals::Constant)]
     pub(super) arrivals: Arrivals,
@@ -47,6 +52,9 @@ pub(in crate::cli) struct Arguments {
     /// A new connection for every exchange.
     #[arg(long, conflicts_with = "calls_per_connection")]
     pub(super) reconnect: bool,
+    /// A new connection for this share of the exchanges, such as `0.2`; the others keep theirs.
+    #[arg(long, value_name = "SHARE", conflicts_with = "reconnect")]
+    pub(super) reconnect_share: Option<Share>,
     /// Close a connection after so many exchanges.
     #[arg(long, value_name = "N")]
     pub(super) calls_per_connection: Option<u32>,
@@ -129,13 +137,14 @@ pub(in crate::cli) struct Arguments {
     /// Length of one trial of the search.
     #[arg(long, value_name = "TIME", default_value = "3s")]
     pub(super) trial: Time,
-    /// Process id of the target on this machine, whose processor time is then measured.
-    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    /// Process id of the target on this machine, whose processor time is then measured; on loopback
+    /// it is found by the listening socket unless given.
+    #[arg(long, value_name = "PID", requires = "find_capacity", value_parser = clap::value_parser!(i32).range(1..))]
     pub(super) target_pid: Option<i32>,
     /// Share of exchanges that the generator may begin late in a valid run.
     #[arg(long, value_name = "P%", default_value = "1%")]
     pub(super) max_late: Percent,
-    /// Rates above this are refused.
+    /// Rates above this are refused, and a closed loop goes no faster.
     #[arg(long, value_name = "R", default_value = "50000")]
     pub(super) max_rate: PerSecond,
     /// Longer runs are refused.
@@ -196,7 +205,8 @@ Examples:
   kms-sim load 127.0.0.1:1688 --rate 2000 --duration 30s
   kms-sim load 127.0.0.1:1688 --closed 16 --depth kms --format json
   kms-sim load 127.0.0.1:1688 --rate 500 --reconnect --close rst --slo p99=20ms,errors=0.1%
-  kms-sim load 127.0.0.1:1688 --find-capacity --slo p99=5ms --target-pid $(pidof kms-sim)
+  kms-sim load 127.0.0.1:1688 --rate 2000 --reconnect-share 0.2
+  kms-sim load 127.0.0.1:1688 --find-capacity --slo p99=5ms
   kms-sim load 127.0.0.1:1688 --think 1s --locust-master 127.0.0.1:5557
 
 With --locust-master, Locust says how many users run here and shows what they measure. A user is a

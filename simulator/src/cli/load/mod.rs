@@ -1,15 +1,17 @@
 //! `kms-sim load`: from arguments to a plan, a run or a search, and its reports.
 
 mod arguments;
+mod files;
 mod locust;
 mod run;
+mod target;
 mod value;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use kms_protocol::filetime::FileTime;
 use kms_protocol::kms::crypto::LabKeys;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -26,11 +28,12 @@ use crate::load::{
 /// What keeps it from starting: a target beyond loopback, an impossible plan, a file that cannot be
 /// written, a target that is no simulator with this key.
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let target = target(&arguments)?;
+    let target::Target { address: target, notes } = target::resolve(&arguments)?;
     raise_descriptor_limit();
     let plan = plan(&arguments, target)?;
     if let Some(master) = &arguments.locust.locust_master {
         plan.check(&Room::of_this_machine(target))?;
+        run::say(&arguments, &notes);
         if plan.depth == Depth::Kms {
             prove_lab(&plan)?;
         }
@@ -38,22 +41,12 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     let room = Room::of_this_machine(target);
     plan.check(&room)?;
-    let files = run::Files::create(&arguments)?;
+    let files = files::Files::open(&arguments)?;
+    run::say(&arguments, &notes);
     if plan.depth == Depth::Kms {
         prove_lab(&plan)?;
     }
-    run::execute(&arguments, plan, &room, files)
-}
-
-fn target(arguments: &Arguments) -> anyhow::Result<SocketAddr> {
-    let host = &arguments.target;
-    let Some(address) = host.address() else {
-        bail!("TARGET: `{}` is a name; give an address, for load goes to one machine", host.name)
-    };
-    if !address.to_canonical().is_loopback() && !arguments.i_own_this_target {
-        bail!("TARGET: {address} is not on loopback; --i-own-this-target allows it")
-    }
-    Ok(SocketAddr::new(address, host.port))
+    run::execute(&arguments, plan, &room, files, notes)
 }
 
 fn plan(arguments: &Arguments, target: SocketAddr) -> anyhow::Result<Plan> {
@@ -89,6 +82,7 @@ fn plan(arguments: &Arguments, target: SocketAddr) -> anyhow::Result<Plan> {
                 true => Some(1),
                 false => arguments.calls_per_connection,
             },
+            reconnect_share: arguments.reconnect_share.map_or(0.0, |share| share.0),
             pipeline: arguments.pipeline,
             sources: arguments.source.as_ref().map_or(Vec::new(), |sources| sources.0.clone()),
             close: match arguments.close {
@@ -106,6 +100,7 @@ fn plan(arguments: &Arguments, target: SocketAddr) -> anyhow::Result<Plan> {
             seed: arguments.seed.unwrap_or_else(drawn_seed),
             keys: LabKeys::new(&arguments.lab_key),
         },
+        rate_max: arguments.max_rate.0,
         duration: arguments.duration.0,
         warm_up: arguments.warm_up.0,
         timeout: arguments.timeout.0,
@@ -130,6 +125,11 @@ fn check_bounds(arguments: &Arguments, plan: &Plan) -> anyhow::Result<()> {
         arguments.max_duration
     );
     ensure!(
+        !arguments.find_capacity || arguments.trial.0 + plan.warm_up <= longest,
+        "--trial: one is longer than --max-duration {}; raise that as well",
+        arguments.max_duration
+    );
+    ensure!(
         plan.depth != Depth::Kms || plan.duration <= KMS_LONGEST,
         "--duration: at depth kms at most 3h, since requests are made before the run and a host \
          takes their time for wrong after 4h"
@@ -150,7 +150,7 @@ fn demand(arguments: &Arguments) -> anyhow::Result<Demand> {
     } else if let Some(ramp) = &arguments.ramp {
         ramp.0.clone()
     } else if let Some(path) = &arguments.replay {
-        value::replay(path)?
+        value::replay(path, arguments.replay_speed.0)?
     } else {
         Profile::Constant(arguments.rate.map_or(RATE_DEFAULT, |rate| rate.0))
     };

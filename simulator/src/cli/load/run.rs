@@ -1,22 +1,20 @@
 //! One run or a search, while it is shown, and what is written of it.
 
-use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal as _, Write as _};
-use std::path::Path;
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::arguments::{Arguments, Format};
+use super::files::Files;
+use super::target::Processes;
 use crate::cli::output;
-use crate::load::capacity::{REACHED, Search, Trial};
-use crate::load::compare::{Base, compare};
-use crate::load::report::csv::Rows;
-use crate::load::report::hlog::Log;
+use crate::load::capacity::{REACHED, Search, TRIALS_MAX, Trial};
+use crate::load::compare::compare;
 use crate::load::report::live::Live;
 use crate::load::report::{self, Report};
 use crate::load::slo::Outcome;
@@ -24,69 +22,36 @@ use crate::load::{
     Control, Demand, Plan, Profile, Record, Room, Run, Spacing, cpu, judge, percentile,
 };
 
-/// What is written beside the report. Created before the run, so that nothing is lost at its end.
-pub(super) struct Files {
-    csv: Option<Rows<BufWriter<File>>>,
-    hlog: Option<Log<BufWriter<File>>>,
-    html: Option<File>,
-    base: Option<Base>,
-}
-
-impl Files {
-    pub(super) fn create(arguments: &Arguments) -> anyhow::Result<Self> {
-        let create = |flag: &str, path: &Path| {
-            File::create(path).with_context(|| format!("{flag}: cannot write `{}`", path.display()))
-        };
-        let base = arguments.compare.as_deref().map(|path| {
-            let shown = || format!("--compare `{}`", path.display());
-            let length = std::fs::metadata(path).with_context(shown)?.len();
-            anyhow::ensure!(length <= BASE_BYTES_MAX, "{}: no report is so long", shown());
-            let text = std::fs::read_to_string(path).with_context(shown)?;
-            serde_json::from_str(&text).with_context(|| {
-                format!("{}: not a report of `kms-sim load --format json`", shown())
-            })
-        });
-        let base = base.transpose()?;
-        let csv = arguments.csv.as_deref().map(|path| {
-            let file = create("--csv", path)?;
-            Ok::<_, anyhow::Error>(Rows::new(BufWriter::new(file))?)
-        });
-        let hlog = arguments.hlog.as_deref().map(|path| {
-            let file = create("--hlog", path)?;
-            Ok::<_, anyhow::Error>(Log::new(BufWriter::new(file), SystemTime::now())?)
-        });
-        let html = arguments.html.as_deref().map(|path| create("--html", path));
-        Ok(Self { csv: csv.transpose()?, hlog: hlog.transpose()?, html: html.transpose()?, base })
-    }
-}
-
 pub(super) fn execute(
     arguments: &Arguments,
     plan: Plan,
     room: &Room,
     mut files: Files,
+    mut notes: Vec<String>,
 ) -> anyhow::Result<ExitCode> {
     let interrupt = Interrupt::watch()?;
     let (plan, record, search) = if arguments.find_capacity {
-        search(arguments, plan, room, &interrupt)?
+        let target = Processes::find(arguments, plan.target)?;
+        say(arguments, &target.notes);
+        notes.extend_from_slice(&target.notes);
+        search(&Trials { arguments, room, interrupt: &interrupt, target: &target }, plan)?
     } else {
         let record = measure(arguments, &plan, room, &interrupt, &mut files)?;
         (plan, record, None)
     };
     let invalid = judge::invalid(&plan, &record, room, arguments.max_late.0);
     let outcomes = arguments.slo.as_ref().map_or(Vec::new(), |slo| slo.judge(&record));
+    notes.extend(judge::notes(&plan, &record));
     let report = Report {
         plan: &plan,
         record: &record,
-        notes: judge::notes(&plan, &record),
+        notes,
         invalid,
         outcomes,
         differences: files.base.as_ref().map_or(Vec::new(), |base| compare(base, &record)),
         search: search.as_ref(),
     };
-    if let Some(mut file) = files.html {
-        file.write_all(report::page(&report).as_bytes()).context("--html: cannot write")?;
-    }
+    files.write_page(|| report::page(&report))?;
     match arguments.format {
         Format::Text => output::print(report::text(&report).as_bytes())?,
         Format::Json => output::print(format!("{}\n", report::json(&report)).as_bytes())?,
@@ -109,25 +74,24 @@ fn measure(
     interrupt.cuts(run.control());
     let (asked, terminal) = (plan.asked_rate(), io::stderr().is_terminal());
     let mut live = Live::default();
+    let mut growing = files.begin()?;
     let mut written: anyhow::Result<()> = Ok(());
     let control = run.control();
     let record = run.collect(|second, tally, _| {
         if !arguments.quiet {
             show(&live.line(second, asked, terminal), terminal);
         }
-        let csv = files.csv.as_mut().map_or(Ok(()), |rows| rows.row(second));
-        let hlog = files.hlog.as_mut().map_or(Ok(()), |log| log.line(second.second, tally));
-        if let Err(error) = csv.context("--csv").and(hlog.context("--hlog"))
-            && written.is_ok()
-        {
-            written = Err(error);
-            control.cut();
+        if written.is_ok() {
+            written = growing.second(second, tally);
+            if written.is_err() {
+                control.cut();
+            }
         }
     })?;
     if terminal && !arguments.quiet {
         show("", true);
     }
-    written.context("cannot write")?;
+    written?;
     Ok(record)
 }
 
@@ -141,96 +105,144 @@ fn show(line: &str, terminal: bool) {
     written.and_then(|()| stderr.flush()).unwrap_or_default();
 }
 
+/// What to know before it begins, on standard error.
+pub(super) fn say(arguments: &Arguments, notes: &[String]) {
+    if !arguments.quiet {
+        notes.iter().for_each(|note| show(note, false));
+    }
+}
+
+/// What all trials of a search have in common.
+struct Trials<'a> {
+    arguments: &'a Arguments,
+    room: &'a Room,
+    interrupt: &'a Interrupt,
+    target: &'a Processes,
+}
+
 type Found = (Plan, Record, Option<Search>);
 
 /// Trials until the search is over; the record is that of the last one that held.
-fn search(
-    arguments: &Arguments,
-    plan: Plan,
-    room: &Room,
-    interrupt: &Interrupt,
-) -> anyhow::Result<Found> {
+fn search(trials: &Trials<'_>, plan: Plan) -> anyhow::Result<Found> {
+    let arguments = trials.arguments;
     let start = arguments.rate.map_or(super::RATE_DEFAULT, |rate| rate.0);
     let spacing = match &plan.demand {
         Demand::Open(_, spacing) => *spacing,
         Demand::Closed { .. } => Spacing::Constant,
     };
+    let at = |rate: f64| {
+        let demand = Demand::Open(Profile::Constant(rate), spacing);
+        Plan { demand, duration: arguments.trial.0, ..plan.clone() }
+    };
     let mut search = Search::new(start, arguments.max_rate.0);
+    // What is wrong with the first trial is wrong with the search.
+    at(start).check(trials.room)?;
+    say(arguments, &[announcement(arguments, &search)]);
     let mut kept: Option<(Plan, Record)> = None;
+    let mut tries = 0;
     while let Some(rate) = search.next_rate() {
-        if interrupt.is_set() {
+        if trials.interrupt.is_set() {
             break;
         }
-        let demand = Demand::Open(Profile::Constant(rate), spacing);
-        let one = Plan { demand, duration: arguments.trial.0, ..plan.clone() };
-        let (mut trial, mut record) = try_rate(arguments, &one, room, interrupt, rate)?;
-        for _ in 1..TRIES {
-            // The generator may only have been disturbed: that says nothing about the rate.
-            if !trial.invalid || interrupt.is_set() {
-                break;
-            }
-            (trial, record) = try_rate(arguments, &one, room, interrupt, rate)?;
-        }
+        let one = at(rate);
+        let (trial, record) = trials.make(&one, rate)?;
         if !arguments.quiet {
             show(&trial.sentence(), false);
+        }
+        if trials.interrupt.is_set() {
+            // Cut short, it says nothing of the rate.
+            break;
         }
         if trial.holds || kept.is_none() {
             kept = Some((one, record));
         }
-        search.take(trial);
+        tries += 1;
+        // The generator may only have been disturbed: that says nothing about the rate.
+        if trial.invalid && tries < TRIES {
+            search.set_aside(trial);
+        } else {
+            tries = 0;
+            search.take(trial);
+        }
     }
-    let (plan, record) = kept.context("interrupted before the first trial")?;
+    let (plan, record) = kept.context("interrupted before the first trial was over")?;
     Ok((plan, record, Some(search)))
 }
 
-fn try_rate(
-    arguments: &Arguments,
-    plan: &Plan,
-    room: &Room,
-    interrupt: &Interrupt,
-    rate: f64,
-) -> anyhow::Result<(Trial, Record)> {
-    let begun = Instant::now();
-    let target_cpu = || arguments.target_pid.and_then(cpu::of_process);
-    let before = target_cpu();
-    let run = match Run::start_in(plan.clone(), room) {
-        Ok(run) => run,
-        // More connections than there are ports: the search has met the generator's own limit.
-        Err(error) => return Ok((refused(rate, &error.to_string()), Record::default())),
+/// How long it will take.
+fn announcement(arguments: &Arguments, search: &Search) -> String {
+    let each = arguments.trial.0 + arguments.warm_up.0;
+    let times = |trials: usize| {
+        let all = each.saturating_mul(u32::try_from(trials).unwrap_or(u32::MAX));
+        format!("{} min {:02} s", all.as_secs() / 60, all.as_secs() % 60)
     };
-    interrupt.cuts(run.control());
-    let record = run.collect(|_, _, _| {})?;
-    let ran = begun.elapsed();
-    let used = before.zip(target_cpu()).map(|(before, after)| after.saturating_sub(before));
-    let target_share = used.zip(arguments.target_pid).map(|(used, pid)| {
-        used.as_secs_f64() / ran.as_secs_f64().max(1e-3) / cpu::processors_of(pid)
-    });
-    let intended = &record.total.latencies.intended;
-    let achieved = record.achieved_rate().unwrap_or(0.0);
-    let invalid = judge::invalid(plan, &record, room, arguments.max_late.0);
-    let met =
-        arguments.slo.as_ref().is_none_or(|slo| slo.judge(&record).iter().all(Outcome::is_met));
-    let reached = record.unsent == 0 && achieved >= rate * REACHED;
-    let is_invalid = !invalid.is_empty();
-    let because = match (invalid.into_iter().next(), met, reached) {
-        (Some(reason), ..) => Some(reason),
-        (None, false, _) => Some("an objective was missed".to_owned()),
-        (None, true, false) => Some(format!("only {achieved:.1}/s were made")),
-        (None, true, true) => None,
-    };
-    let trial = Trial {
-        rate,
-        achieved,
-        p50_us: percentile(intended, 50.0),
-        p99_us: percentile(intended, 99.0),
-        error_share: record.error_share(),
-        holds: because.is_none(),
-        because,
-        invalid: is_invalid,
-        generator_cpu: cpu::busiest_worker(&record, ran),
-        target_cpu: target_share,
-    };
-    Ok((trial, record))
+    let usual = search.usual_trials();
+    format!(
+        "search up to --max-rate {}: trials of {} after {:?} of warm-up, about {usual} of them \
+         ({}), at most {TRIALS_MAX} ({})",
+        arguments.max_rate.0,
+        arguments.trial,
+        arguments.warm_up.0,
+        times(usual),
+        times(TRIALS_MAX)
+    )
+}
+
+impl Trials<'_> {
+    fn make(&self, plan: &Plan, rate: f64) -> anyhow::Result<(Trial, Record)> {
+        let begun = Instant::now();
+        let before = self.target.cpu_time();
+        let run = match Run::start_in(plan.clone(), self.room) {
+            Ok(run) => run,
+            // More connections than there are ports: the search has met the generator's own limit.
+            Err(error) => return Ok((refused(rate, &error.to_string()), Record::default())),
+        };
+        self.interrupt.cuts(run.control());
+        let record = run.collect(|_, _, _| {})?;
+        let ran = begun.elapsed();
+        let used = before.zip(self.target.cpu_time());
+        let target_cpu = used.map(|(before, after)| {
+            let used = after.saturating_sub(before).as_secs_f64();
+            used / ran.as_secs_f64().max(1e-3) / self.target.processors()
+        });
+        Ok((self.judge(plan, &record, rate, ran, target_cpu), record))
+    }
+
+    fn judge(
+        &self,
+        plan: &Plan,
+        record: &Record,
+        rate: f64,
+        ran: Duration,
+        target_cpu: Option<f64>,
+    ) -> Trial {
+        let arguments = self.arguments;
+        let intended = &record.total.latencies.intended;
+        let achieved = record.achieved_rate().unwrap_or(0.0);
+        let invalid = judge::invalid(plan, record, self.room, arguments.max_late.0);
+        let met =
+            arguments.slo.as_ref().is_none_or(|slo| slo.judge(record).iter().all(Outcome::is_met));
+        let reached = record.unsent == 0 && achieved >= rate * REACHED;
+        let is_invalid = !invalid.is_empty();
+        let because = match (invalid.into_iter().next(), met, reached) {
+            (Some(reason), ..) => Some(reason),
+            (None, false, _) => Some("an objective was missed".to_owned()),
+            (None, true, false) => Some(format!("only {achieved:.1}/s were made")),
+            (None, true, true) => None,
+        };
+        Trial {
+            rate,
+            achieved,
+            p50_us: percentile(intended, 50.0),
+            p99_us: percentile(intended, 99.0),
+            error_share: record.error_share(),
+            holds: because.is_none(),
+            because,
+            invalid: is_invalid,
+            generator_cpu: cpu::busiest_worker(record, ran),
+            target_cpu,
+        }
+    }
 }
 
 fn refused(rate: f64, reason: &str) -> Trial {
@@ -304,4 +316,3 @@ impl Shared {
 const MISSED: u8 = 1;
 /// Trials of one rate until the generator keeps its schedule.
 const TRIES: usize = 3;
-const BASE_BYTES_MAX: u64 = 16 << 20;

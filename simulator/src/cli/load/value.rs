@@ -24,6 +24,14 @@ pub(super) struct Percent(pub(super) f64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pause(pub(super) Duration);
 
+/// How many times as fast.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Speed(pub(super) f64);
+
+/// A share from 0 to 1, written so or as a percentage.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Share(pub(super) f64);
+
 /// `RATE:TIME,RATE:TIME,..`.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Steps(pub(super) Profile);
@@ -54,6 +62,32 @@ impl FromStr for Percent {
         match number {
             Some(percent) if (0.0..=100.0).contains(&percent) => Ok(Self(percent / 100.0)),
             _ => Err("not a percentage such as `1%`".to_owned()),
+        }
+    }
+}
+
+impl FromStr for Speed {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse::<f64>() {
+            Ok(speed) if (SPEED_LEAST..=SPEED_MOST).contains(&speed) => Ok(Self(speed)),
+            _ => Err(format!("not a factor from {SPEED_LEAST} to {SPEED_MOST}, such as `100`")),
+        }
+    }
+}
+
+impl FromStr for Share {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let share = match text.strip_suffix('%') {
+            Some(percent) => percent.parse::<f64>().map(|percent| percent / 100.0),
+            None => text.parse::<f64>(),
+        };
+        match share {
+            Ok(share) if (0.0..=1.0).contains(&share) => Ok(Self(share)),
+            _ => Err("not a share such as `0.2` or `20%`".to_owned()),
         }
     }
 }
@@ -155,15 +189,18 @@ pub(super) fn products(text: &str) -> Result<Weighted<&'static Product>, String>
 }
 
 /// A replay's file.
-pub(super) fn replay(path: &Path) -> anyhow::Result<Profile> {
+pub(super) fn replay(path: &Path, speed: f64) -> anyhow::Result<Profile> {
     use anyhow::Context as _;
     let shown = || format!("--replay `{}`", path.display());
     let length = std::fs::metadata(path).with_context(shown)?.len();
     anyhow::ensure!(length <= REPLAY_BYTES_MAX, "{}: more than {REPLAY_BYTES_MAX} bytes", shown());
     let text = std::fs::read_to_string(path).with_context(shown)?;
-    Profile::replay(&text).with_context(shown)
+    Profile::replay(&text, speed).with_context(shown)
 }
 
+const SPEED_LEAST: f64 = 0.001;
+/// A year in half a minute.
+const SPEED_MOST: f64 = 1_000_000.0;
 const SOURCES_MAX: usize = 10_000;
 const REPLAY_BYTES_MAX: u64 = 256 << 20;
 
@@ -188,6 +225,20 @@ mod tests {
         }
         for text in ["0", "-1", "nan", "inf", "1e99", "ten"] {
             assert!(text.parse::<PerSecond>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn shares_and_factors_are_read_or_refused() {
+        for (text, share) in [("0.2", 0.2), ("20%", 0.2), ("0", 0.0), ("100%", 1.0)] {
+            assert!((text.parse::<Share>().unwrap().0 - share).abs() < 1e-12, "{text}");
+        }
+        for text in ["", "%", "1.1", "101%", "-0.1", "nan", "a fifth"] {
+            assert!(text.parse::<Share>().is_err(), "{text}");
+        }
+        assert_eq!("100".parse::<Speed>(), Ok(Speed(100.0)));
+        for text in ["0", "-1", "nan", "inf", "1e9", "fast"] {
+            assert!(text.parse::<Speed>().is_err(), "{text}");
         }
     }
 

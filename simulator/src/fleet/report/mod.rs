@@ -106,6 +106,13 @@ impl<'a> Report<'a> {
         traces::host_events(self.scenario, self.outcome)
     }
 
+    /// When the clients that were traced asked a host, in seconds from the start, a row each with
+    /// the client behind.
+    #[must_use]
+    pub fn request_times(&self) -> String {
+        traces::request_times(self.outcome)
+    }
+
     /// The snapshots as `slmgr /dlv` shows them.
     #[must_use]
     pub fn snapshots(&self) -> String {

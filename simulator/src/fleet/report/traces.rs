@@ -44,6 +44,16 @@ pub(super) fn host_events(scenario: &Scenario, outcome: &Outcome) -> String {
     text
 }
 
+/// When a request was made, answered or not: `SECONDS,CLIENT` in order.
+pub(super) fn request_times(outcome: &Outcome) -> String {
+    let asked = |event| matches!(event, EventKind::Request | EventKind::HostUnreachable);
+    let mut text = String::new();
+    for record in in_order(outcome).into_iter().filter(|record| asked(record.event)) {
+        writeln!(text, "{},{}", record.at.0, escape(&record.client)).ok();
+    }
+    text
+}
+
 /// Every snapshot as `slmgr /dlv` shows it, under a line with its date and client.
 pub(super) fn snapshots(scenario: &Scenario, outcome: &Outcome) -> String {
     let all = outcome.sites.iter().flat_map(|site| &site.snapshots);

@@ -54,10 +54,19 @@ impl Depth {
 pub fn description(plan: &Plan) -> String {
     let transport = &plan.transport;
     let connections = match plan.calls_per_connection() {
+        None if transport.reconnect_share > 0.0 => format!(
+            "{} connections, {:.1}% of the exchanges on a new one",
+            transport.connections,
+            transport.reconnect_share * 100.0
+        ),
         None => format!("{} kept connections", transport.connections),
         Some(1) => format!("a new connection each, at most {} at once", transport.connections),
         Some(calls) => {
-            format!("{calls} exchanges a connection, {} at once", transport.connections)
+            let share = match transport.reconnect_share {
+                0.0 => String::new(),
+                share => format!(", {:.1}% of them on a new one besides", share * 100.0),
+            };
+            format!("{calls} exchanges a connection, {} at once{share}", transport.connections)
         }
     };
     let demand = match (&plan.demand, plan.asked_rate()) {

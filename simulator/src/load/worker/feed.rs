@@ -16,8 +16,21 @@ pub(super) struct Feed {
 }
 
 enum Source {
-    Open { offsets: Box<Offsets>, next: Option<u64>, base: u64 },
-    Closed { due: VecDeque<u64>, users: u32, wanted: u32, think: u64 },
+    Open {
+        offsets: Box<Offsets>,
+        next: Option<u64>,
+        base: u64,
+    },
+    Closed {
+        due: VecDeque<u64>,
+        users: u32,
+        wanted: u32,
+        think: u64,
+        /// Between two exchanges, so that all workers together stay below the ceiling.
+        gap: u64,
+        /// No exchange is due before.
+        not_before: u64,
+    },
 }
 
 impl Feed {
@@ -35,7 +48,15 @@ impl Feed {
             Demand::Closed { users, think } => {
                 let users = share((*users).into(), index, plan.workers) as u32;
                 let due = (0..users).map(|_| 0).collect();
-                Source::Closed { due, users, wanted: users, think: nanos(*think) }
+                let gap = f64::from(plan.workers) * 1e9 / plan.rate_max;
+                Source::Closed {
+                    due,
+                    users,
+                    wanted: users,
+                    think: nanos(*think),
+                    gap: gap.ceil() as u64,
+                    not_before: 0,
+                }
             }
         };
         let left = plan.count.map_or(u64::MAX, |count| share(count, index, plan.workers));
@@ -46,7 +67,9 @@ impl Feed {
     pub(super) fn peek(&self) -> Option<u64> {
         let next = match &self.source {
             Source::Open { next, base, .. } => next.map(|next| next.saturating_add(*base)),
-            Source::Closed { due, .. } => due.front().copied(),
+            Source::Closed { due, not_before, .. } => {
+                due.front().map(|due| (*due).max(*not_before))
+            }
         };
         next.filter(|due| self.left > 0 && *due < self.end)
     }
@@ -56,7 +79,10 @@ impl Feed {
         let due = self.peek()?;
         match &mut self.source {
             Source::Open { offsets, next, .. } => *next = offsets.next(),
-            Source::Closed { due, .. } => _ = due.pop_front(),
+            Source::Closed { due: users, gap, not_before, .. } => {
+                users.pop_front();
+                *not_before = due.saturating_add(*gap);
+            }
         }
         self.left -= 1;
         Some(due)
@@ -64,7 +90,7 @@ impl Feed {
 
     /// An exchange has ended: in a closed loop its user thinks, or leaves.
     pub(super) fn ended(&mut self, now: u64) {
-        if let Source::Closed { due, users, wanted, think } = &mut self.source {
+        if let Source::Closed { due, users, wanted, think, .. } = &mut self.source {
             if *users > *wanted {
                 *users -= 1;
             } else {
@@ -164,7 +190,8 @@ mod tests {
     #[test]
     fn users_come_back_after_thinking_and_their_number_can_change() {
         let closed = Demand::Closed { users: 3, think: Duration::from_nanos(7) };
-        let mut feed = Feed::new(&Plan { demand: closed, ..open(1.0) }, 0);
+        let plan = Plan { demand: closed, rate_max: f64::INFINITY, ..open(1.0) };
+        let mut feed = Feed::new(&plan, 0);
         assert_eq!((feed.take(), feed.take(), feed.take()), (Some(0), Some(0), Some(0)));
         assert_eq!(feed.take(), None, "all are busy");
         feed.ended(100);
@@ -177,6 +204,21 @@ mod tests {
         assert_eq!(feed.take(), Some(237), "one has stayed");
         feed.set_users(2, 300);
         assert_eq!(feed.take(), Some(300));
+    }
+
+    #[test]
+    fn a_closed_loop_stays_below_the_ceiling_and_its_workers_share_it() {
+        let closed = Demand::Closed { users: 6, think: Duration::ZERO };
+        let plan = Plan { demand: closed, rate_max: 1000.0, workers: 2, ..open(1.0) };
+        for index in 0..2 {
+            let mut feed = Feed::new(&plan, index);
+            let times: Vec<_> = (0..3).map(|_| feed.take()).collect();
+            assert_eq!(times, [Some(0), Some(2_000_000), Some(4_000_000)]);
+            feed.ended(4_500_000);
+            assert_eq!(feed.take(), Some(6_000_000), "held back");
+            feed.ended(20_000_000);
+            assert_eq!(feed.take(), Some(20_000_000), "what was not used is not made up for");
+        }
     }
 
     #[test]

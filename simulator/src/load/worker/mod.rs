@@ -36,6 +36,8 @@ pub(super) struct Worker {
     idle: VecDeque<u32>,
     /// When a slot came back after all had been busy.
     freed: u64,
+    /// Share of the exchanges that are to have a new connection and had none; one is owed from 1 on.
+    owed: f64,
     /// Requests and connections begun, which take the ring's entries and the sources in turn.
     requests: u32,
     connects: u32,
@@ -71,6 +73,7 @@ impl Worker {
             idle: VecDeque::with_capacity(slots.len()),
             slots,
             freed: 0,
+            owed: 0.0,
             requests: 0,
             connects: 0,
             in_flight: 0,
@@ -150,9 +153,17 @@ impl Worker {
             self.tally.counts.late += u64::from(lateness > LATE_US * 1000);
             record(&mut self.tally.latencies.lateness, lateness);
         }
+        let is_due_a_new_one = self.is_due_a_new_connection();
         let (ring, depth) = (&self.ring, self.plan.depth);
         let Some(slot) = self.slots.get_mut(index as usize) else { return };
         slot.listed = false;
+        if is_due_a_new_one && slot.state == State::Ready {
+            // With calls under way it is closed after the last of them.
+            match slot.flight.is_empty() {
+                true => slot.close(),
+                false => slot.spent = true,
+            }
+        }
         slot.flight.push(Exchange { intended, started, request, called: None, counted });
         self.in_flight += 1;
         if slot.state == State::Ready {
@@ -162,6 +173,16 @@ impl Worker {
             self.open(index, started);
         }
         self.list(index);
+    }
+
+    /// Spreads the share evenly, so that of any number of exchanges it is that share, rounded down.
+    fn is_due_a_new_connection(&mut self) -> bool {
+        self.owed += self.plan.transport.reconnect_share;
+        let is_due = self.owed >= 1.0 - ROUNDING;
+        if is_due {
+            self.owed -= 1.0;
+        }
+        is_due
     }
 
     /// Connects, whether or not an exchange waits for it.
@@ -265,7 +286,7 @@ impl Worker {
                 let Some(place) = slot.flight.iter().position(called) else { return true };
                 let exchange = slot.flight.swap_remove(place);
                 let spent = self.plan.calls_per_connection().is_some_and(|most| slot.calls >= most);
-                let closes = spent && slot.flight.is_empty();
+                let closes = (spent || slot.spent) && slot.flight.is_empty();
                 if closes {
                     slot.close();
                 }
@@ -443,5 +464,7 @@ fn note_phase(tally: &mut Tally, plan: &Plan, phase: Phase, since: u64, now: u64
     }
 }
 
+/// A tenth, added up ten times, is a little less than one.
+const ROUNDING: f64 = 1e-6;
 const SECOND: u64 = 1_000_000_000;
 const READ_BYTES: usize = 16 * 1024;

@@ -30,6 +30,8 @@ pub(super) struct Slot {
     /// Calls that were made on this connection.
     pub(super) calls: u32,
     pub(super) flight: Vec<Exchange>,
+    /// Whether it takes no more calls and is closed once those under way are answered.
+    pub(super) spent: bool,
     /// Whether it is in the worker's queue of slots with room.
     pub(super) listed: bool,
     multiplexed: bool,
@@ -77,6 +79,7 @@ impl Slot {
             since: 0,
             calls: 0,
             flight: Vec::new(),
+            spent: false,
             listed: false,
             multiplexed: false,
             ndr: Ndr::Ndr32,
@@ -91,8 +94,8 @@ impl Slot {
             State::Ready if self.multiplexed => pipeline as usize,
             State::Ready => 1,
         };
-        let spent = calls_max.is_some_and(|most| self.state == State::Ready && self.calls >= most);
-        self.flight.len() < at_once && !spent
+        let used_up = calls_max.is_some_and(|most| self.calls >= most) || self.spent;
+        self.flight.len() < at_once && !(self.state == State::Ready && used_up)
     }
 
     /// Begins to connect.
@@ -128,7 +131,7 @@ impl Slot {
         self.machine = Connection::new(Config::default(), Instant::ZERO);
         self.generation = self.generation.wrapping_add(1);
         (self.state, self.since, self.calls, self.ndr) = (State::Connecting, now, 0, ndr);
-        self.multiplexed = false;
+        (self.multiplexed, self.spent) = (false, false);
         Ok(())
     }
 

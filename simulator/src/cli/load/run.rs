@@ -122,7 +122,7 @@ struct Trials<'a> {
 
 type Found = (Plan, Record, Option<Search>);
 
-/// Trials until the search is over; the record is that of the last one that held.
+/// Trials until the search is over; the record is that of the rate which it reports.
 fn search(trials: &Trials<'_>, plan: Plan) -> anyhow::Result<Found> {
     let arguments = trials.arguments;
     let start = arguments.rate.map_or(super::RATE_DEFAULT, |rate| rate.0);
@@ -138,7 +138,8 @@ fn search(trials: &Trials<'_>, plan: Plan) -> anyhow::Result<Found> {
     // What is wrong with the first trial is wrong with the search.
     at(start).check(trials.room)?;
     say(arguments, &[announcement(arguments, &search)]);
-    let mut kept: Option<(Plan, Record)> = None;
+    let (mut last, mut highest): (Option<(Plan, Record)>, _) = (None, 0.0);
+    let mut best: Option<(Plan, Record)> = None;
     let mut tries = 0;
     while let Some(rate) = search.next_rate() {
         if trials.interrupt.is_set() {
@@ -153,8 +154,12 @@ fn search(trials: &Trials<'_>, plan: Plan) -> anyhow::Result<Found> {
             // Cut short, it says nothing of the rate.
             break;
         }
-        if trial.holds || kept.is_none() {
-            kept = Some((one, record));
+        if best.is_none() || (trial.holds && trial.rate >= highest) {
+            highest = if trial.holds { trial.rate } else { 0.0 };
+            best = Some((one.clone(), record.clone()));
+        }
+        if trial.holds {
+            last = Some((one, record));
         }
         tries += 1;
         // The generator may only have been disturbed: that says nothing about the rate.
@@ -165,6 +170,8 @@ fn search(trials: &Trials<'_>, plan: Plan) -> anyhow::Result<Found> {
             search.take(trial);
         }
     }
+    // A capacity that was confirmed is the rate of the last trial that held.
+    let kept = search.capacity().and(last).or(best);
     let (plan, record) = kept.context("interrupted before the first trial was over")?;
     Ok((plan, record, Some(search)))
 }

@@ -1,6 +1,9 @@
 //! Whom a run loads, by name or address, and which process of this machine that is.
 
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use kms_page::text::escape;
@@ -39,11 +42,11 @@ pub(super) fn resolve(arguments: &Arguments) -> anyhow::Result<Target> {
 fn look_up(arguments: &Arguments) -> anyhow::Result<Target> {
     let host = &arguments.target;
     let name = escape(&host.name);
-    let found = (host.name.as_str(), host.port).to_socket_addrs();
+    let found = ask_system(host.name.clone(), host.port);
     let found = found.with_context(|| format!("TARGET: cannot look up `{name}`"))?;
     let mut all: Vec<SocketAddr> = Vec::new();
     // Systems name an address once for each way in which a name was found.
-    found.for_each(|address| {
+    found.into_iter().for_each(|address| {
         if !all.contains(&address) {
             all.push(address);
         }
@@ -65,6 +68,20 @@ fn look_up(arguments: &Arguments) -> anyhow::Result<Target> {
         ),
     };
     Ok(Target { address: first, notes: vec![note] })
+}
+
+/// The system's resolver has no deadline of its own: it is asked in a thread that may be left behind.
+#[allow(clippy::disallowed_methods, reason = "hosts files count, as for every other program")]
+fn ask_system(name: String, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let (answer, answered) = mpsc::sync_channel(1);
+    std::thread::Builder::new().name("resolver".to_owned()).spawn(move || {
+        let found = (name.as_str(), port).to_socket_addrs();
+        // Nobody waits any more when this fails.
+        answer.send(found.map(Iterator::collect)).unwrap_or_default();
+    })?;
+    answered.recv_timeout(LOOK_UP_TIMEOUT).unwrap_or_else(|_| {
+        Err(io::Error::new(ErrorKind::TimedOut, format!("no answer within {LOOK_UP_TIMEOUT:?}")))
+    })
 }
 
 /// The processes whose processor time is the target's.
@@ -106,7 +123,7 @@ impl Processes {
     }
 
     /// Their processor time so far; `None` where one of them cannot be measured.
-    pub(super) fn cpu_time(&self) -> Option<std::time::Duration> {
+    pub(super) fn cpu_time(&self) -> Option<Duration> {
         let times: Option<Vec<_>> = self.pids.iter().map(|pid| cpu::of_process(*pid)).collect();
         times.filter(|times| !times.is_empty()).map(|times| times.iter().sum())
     }
@@ -117,6 +134,9 @@ impl Processes {
         self.pids.iter().map(|pid| cpu::processors_of(*pid)).sum::<f64>().clamp(1.0, most as f64)
     }
 }
+
+/// Three questions to each of two silent servers, at their usual five seconds, take as long.
+const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(30);
 
 fn list(owners: &[Owner]) -> String {
     let one = |owner: &Owner| format!("process {} (`{}`)", owner.pid, owner.name);

@@ -13,6 +13,12 @@ pub(super) fn print(bytes: &[u8]) -> anyhow::Result<()> {
     }
 }
 
+/// Says on standard error, in one line, what is no result.
+pub(super) fn note(text: &str) {
+    // There is nobody left to tell when standard error is closed.
+    writeln!(io::stderr(), "kms-sim: {text}").ok();
+}
+
 /// Says on standard error, in one line, what went wrong.
 pub(super) fn complain(error: &anyhow::Error) {
     // There is nobody left to tell when standard error is closed.

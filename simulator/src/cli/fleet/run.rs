@@ -7,9 +7,11 @@ use clap::Args;
 
 use super::formats::Formats;
 use super::source;
+use crate::cli::output;
 use crate::fleet::engine::{self, Options};
-use crate::fleet::scenario::Seconds;
+use crate::fleet::scenario::{Scenario, Seconds};
 use crate::fleet::wire::WireArm;
+use crate::fleet::wire::free::{self, SCALE_MAX};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -38,6 +40,11 @@ pub(in crate::cli) struct Arguments {
     /// stands still during an exchange, so that the result is the same, exchange for exchange.
     #[arg(long)]
     wire: bool,
+    /// With --wire: let time go X times as fast as the machine's instead, with all clients at once on
+    /// sockets, and compare the result with virtual time. A run for which the machine is too slow is
+    /// invalid: it shows no result and exits with 2.
+    #[arg(long, value_name = "X", requires = "wire", conflicts_with_all = ["shard", "look"], value_parser = clap::value_parser!(u32).range(1..=i64::from(SCALE_MAX)))]
+    time_scale: Option<u32>,
     #[command(flatten)]
     formats: Formats,
 }
@@ -46,6 +53,9 @@ pub(in crate::cli) struct Arguments {
 /// There is no such scenario, it is wrong, or a client that is asked for does not exist.
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let scenario = source::load(&arguments.source)?;
+    if let Some(scale) = arguments.time_scale {
+        return run_free(&scenario, arguments, scale);
+    }
     let options = Options {
         seed: arguments.seed,
         shard: arguments.shard,
@@ -63,6 +73,28 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     arguments.formats.write(&scenario, &outcome)
 }
 
+/// Runs on a clock that goes. The exit code is 1 as well where the run is not that of virtual time.
+fn run_free(scenario: &Scenario, arguments: Arguments, scale: u32) -> anyhow::Result<ExitCode> {
+    let options = free::Options { seed: arguments.seed, scale, trace: arguments.trace };
+    let rehearsed = free::rehearse(scenario, &options);
+    let (free, agreement) =
+        rehearsed.with_context(|| format!("cannot run `{}`", scenario.name.escape_debug()))?;
+    let judged = arguments.formats.write(scenario, &free.outcome)?;
+    output::note(&format!(
+        "free-running at {scale}: valid, at most {} simulated seconds late; clients as in virtual \
+         time: {}, parting where the world changes: {}, compared in sums: {}, differences: {}",
+        free.latest_s,
+        agreement.alike,
+        agreement.excused,
+        agreement.in_sums,
+        agreement.differences.len(),
+    ));
+    for difference in &agreement.differences {
+        output::note(difference);
+    }
+    Ok(if agreement.differences.is_empty() { judged } else { ExitCode::from(DIFFERENT) })
+}
+
 fn shard(text: &str) -> Result<(u32, u32), String> {
     let parts = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
     match parts {
@@ -76,12 +108,15 @@ fn look(text: &str) -> Result<(String, Seconds), String> {
     at.parse().map(|at| (client.to_owned(), at)).map_err(|error| format!("`{at}` is {error}"))
 }
 
+/// Exit code of a run that differs from virtual time.
+const DIFFERENT: u8 = 1;
 const SHARDS_MAX: u32 = 100_000;
 
 const EXAMPLES: &str = "Examples:
   kms-sim fleet run host-outage-200d
   kms-sim fleet run plan.toml --junit fleet.xml --html fleet.html   # exits 1 where an expectation breaks
   kms-sim fleet run first-rollout --wire --format json
+  kms-sim fleet run first-rollout --wire --time-scale 7200   # five days in a minute
   kms-sim fleet run plan.toml --shard 0/4 --format json -o shard-0.json
   kms-sim fleet run dns-outage --trace new-1 --client-events new-1.log --look new-1@20d --dlv new-1.txt";
 

@@ -15,9 +15,9 @@ use crate::fleet::arm::Counts;
 use crate::fleet::scenario::{DnsFailure, Host, Rejection};
 use crate::model::HostPolicy;
 use crate::model::client::Candidate;
-use crate::serve::{Change, Clock, Handle, Rate, ServeConfig, Server, machine_time};
+use crate::serve::{Change, Clock, Handle, Rate, ServeConfig, Server};
 
-/// A host: one `serve` in this process, with a clock that stands still unless it is set.
+/// A host: one `serve` in this process.
 #[derive(Debug)]
 pub(super) struct LabHost {
     server: Server,
@@ -35,6 +35,13 @@ pub(super) struct LabSite {
     records: Vec<SrvRecord>,
 }
 
+/// Where the clients of a site are, and whom they ask.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SiteView {
+    network: u8,
+    pub(super) dns: SocketAddr,
+}
+
 /// An SRV record: the host as an index, its priority and weight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SrvRecord {
@@ -43,14 +50,7 @@ pub(super) struct SrvRecord {
 }
 
 impl LabHost {
-    pub(super) fn start(
-        host: &Host,
-        policy: HostPolicy,
-        now: FileTime,
-        clock_offset_s: i64,
-    ) -> anyhow::Result<Self> {
-        let machine = machine_time();
-        let clock = Clock::REAL.set(machine, shifted(now, clock_offset_s));
+    pub(super) fn start(host: &Host, policy: HostPolicy, clock: Clock) -> anyhow::Result<Self> {
         let config = ServeConfig {
             listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
             workers: NonZeroUsize::MIN,
@@ -59,7 +59,7 @@ impl LabHost {
                 (WINDOWS_APP_ID, host.remembers_windows),
                 (OFFICE_APP_ID, host.remembers_office),
             ],
-            clock: clock.with_rate(machine, Rate::FROZEN),
+            clock,
             ..ServeConfig::default()
         };
         let server = Server::start(config)?;
@@ -72,9 +72,14 @@ impl LabHost {
         self.address
     }
 
-    /// Lets the host's clock stand at `now`, or so many seconds before or after it.
+    /// Sets the host's clock to `now`, or so many seconds before or after it.
     pub(super) fn set_clock(&self, now: FileTime, offset_s: i64) {
         self.server.clock().change(Change::Set(shifted(now, offset_s)));
+    }
+
+    /// Lets the host's clock go so fast.
+    pub(super) fn set_rate(&self, rate: Rate) {
+        self.server.clock().change(Change::Rate(rate));
     }
 
     pub(super) fn set_policy(&self, policy: HostPolicy) {
@@ -128,6 +133,15 @@ impl LabHost {
     }
 }
 
+impl SiteView {
+    /// The address of the client that makes exchange `number`: another one each time, as the clients
+    /// are many, and so that the ports of ended connections do not run out.
+    pub(super) fn client(&self, number: u64) -> Ipv4Addr {
+        let [.., high, low] = (number % CLIENT_ADDRESSES).to_be_bytes();
+        Ipv4Addr::new(127, self.network, high, low.saturating_add(1))
+    }
+}
+
 impl LabSite {
     pub(super) fn start(
         network: u8,
@@ -144,15 +158,9 @@ impl LabSite {
         format!("127.{}.0.0/16", self.network)
     }
 
-    /// The address of the client that makes exchange `number`: another one each time, as the clients
-    /// are many, and so that the ports of ended connections do not run out.
-    pub(super) fn client(&self, number: u64) -> Ipv4Addr {
-        let [.., high, low] = (number % CLIENT_ADDRESSES).to_be_bytes();
-        Ipv4Addr::new(127, self.network, high, low.saturating_add(1))
-    }
-
-    pub(super) fn dns(&self) -> SocketAddr {
-        self.dns.address()
+    /// What its clients have to know.
+    pub(super) fn view(&self) -> SiteView {
+        SiteView { network: self.network, dns: self.dns.address() }
     }
 
     pub(super) fn set_records(
@@ -211,7 +219,7 @@ fn zone(records: &[SrvRecord], hosts: &[Option<SocketAddr>]) -> anyhow::Result<Z
     Ok(zone)
 }
 
-fn shifted(time: FileTime, seconds: i64) -> FileTime {
+pub(super) fn shifted(time: FileTime, seconds: i64) -> FileTime {
     let by = Duration::from_secs(seconds.unsigned_abs());
     if seconds < 0 { time.saturating_sub(by) } else { time.saturating_add(by) }
 }

@@ -12,7 +12,7 @@ use super::lab::SrvRecord;
 
 /// The world of a scenario at one time. Of several changes of one thing the one that began last
 /// holds; when it ends, the one before holds again.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Standing {
     hosts: Vec<Host>,
     sites: Vec<Site>,

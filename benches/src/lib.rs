@@ -17,6 +17,8 @@
 //! - [`hold`]: how far [`hostile`] clients delay the exchanges of others.
 //! - [`soak`]: whether a server under load, faults and dying clients grows; [`growth`] judges.
 //! - [`load`]: `kms-sim load` beside the floor's client, against the floor with answers of an RPC server.
+//! - [`earlier`]: `kms-sim serve` beside an earlier build of it.
+//! - [`sans_io`]: the server's state machine without a socket; [`instructions`] counts what it takes.
 //! - [`machine`]: processors, descriptors, and what the report says about the machine.
 //! - [`suite`]: the plan, its rounds, and the figures.
 //! - [`report`]: text and JSON.
@@ -25,16 +27,19 @@ pub mod check;
 pub mod child;
 pub mod discover;
 pub mod drive;
+pub mod earlier;
 pub mod exchange;
 pub mod floor;
 pub mod growth;
 pub mod hold;
 pub mod hostile;
+pub mod instructions;
 pub mod journal;
 pub mod load;
 pub mod machine;
 pub mod network;
 pub mod report;
+pub mod sans_io;
 pub mod script;
 pub mod soak;
 pub mod suite;

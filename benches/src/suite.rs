@@ -299,10 +299,10 @@ fn start_up(plan: &Plan, program: &Path) -> Result<Vec<Duration>> {
 
 /// Idle connections stay: opening them all takes longer than an ordinary idle time on a slow machine.
 const IDLE: [&str; 4] = ["--log-level", "warn", "--idle-timeout", "10m"];
-const QUIET: [&str; 2] = ["--log-level", "warn"];
+pub(crate) const QUIET: [&str; 2] = ["--log-level", "warn"];
 const LOGGED: [&str; 2] = ["--log-level", "info"];
 
-const CASES: [Case; 6] = [
+pub(crate) const CASES: [Case; 6] = [
     Case { name: "keep-alive, 1 connection", connections: 1, ..KEEP_ALIVE },
     Case { name: "keep-alive, 16 connections", connections: 16, ..KEEP_ALIVE },
     Case {

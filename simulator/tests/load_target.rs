@@ -50,7 +50,7 @@ fn a_name_is_looked_up_once_and_what_counts_is_its_address() {
         said.contains("has 2 addresses") && said.contains("is loaded and not 127.0.0."),
         "{said}"
     );
-    assert_refused(&to("far", &[]), "`far.lab.test` is 192.0.2.7, not on loopback");
+    assert_refused(&to("far", &[]), "`far.lab.test` is 192.0.2.7, which is not on loopback");
     assert_refused(&to("none", &[]), "cannot look up `none.lab.test`");
     assert_refused(&to("six", &["--source", "127.0.0.1"]), "the family of --source");
 }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 use kms_benches::script::Sizes;
 use kms_benches::suite::{self, Plan};
-use kms_benches::{floor, hold, journal, load, report, soak, usage};
+use kms_benches::{earlier, floor, hold, journal, load, report, soak, usage};
 use nix::sys::resource::{Resource, getrlimit};
 
 /// Measures `kms-sim serve` as a share of a bare tokio server, on two processors.
@@ -46,6 +46,11 @@ enum Format {
 enum Role {
     /// Only the journal that answers wait for, beside bare SQLite
     Journal,
+    /// Only `kms-sim serve`, beside an earlier build of it
+    Earlier {
+        /// The earlier kms-sim
+        program: PathBuf,
+    },
     /// How far slow readers and writers, half-open connections and endless fragments delay others;
     /// fails when that is more than 10 ms at p99, but not with --smoke
     Hold {
@@ -99,6 +104,9 @@ fn main() -> Result<()> {
         Some(Role::Load) => load::page(&load::run_alone(&plan(&arguments)?, progress)?),
         Some(Role::MeasureCommand { command }) => return usage::measure_command(&command),
         Some(Role::Journal) => report::journal_text(&journal::run(&plan(&arguments)?, progress)?),
+        Some(Role::Earlier { program }) => {
+            earlier::page(&earlier::run(&plan(&arguments)?, &program, progress)?)
+        }
         Some(Role::Soak { seconds, seed }) => return soak(&arguments, seconds, seed),
         Some(Role::Hold { seconds }) => return hold(&arguments, seconds),
         None => {

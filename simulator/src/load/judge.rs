@@ -13,7 +13,13 @@ pub fn invalid(plan: &Plan, record: &Record, room: &Room, late_share_max: f64) -
     let counts = &record.total.counts;
     let mut reasons = Vec::new();
     if counts.requests() == 0 {
-        reasons.push("no exchange ended while it was measured".to_owned());
+        let because = match plan.count {
+            Some(count) if counts.started == 0 => {
+                format!(": the warm-up took all {count} of --count")
+            }
+            _ => String::new(),
+        };
+        reasons.push(format!("no exchange ended while it was measured{because}"));
     }
     let late = counts.late as f64 / counts.started.max(1) as f64;
     if late > late_share_max {

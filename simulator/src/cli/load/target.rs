@@ -31,10 +31,10 @@ pub(super) fn resolve(arguments: &Arguments) -> anyhow::Result<Target> {
     let address = found.address.ip();
     if !address.to_canonical().is_loopback() && !arguments.i_own_this_target {
         let named = match host.address() {
-            Some(_) => String::new(),
-            None => format!("`{}` is ", escape(&host.name)),
+            Some(_) => address.to_string(),
+            None => format!("`{}` is {address}, which", escape(&host.name)),
         };
-        bail!("TARGET: {named}{address}, not on loopback; --i-own-this-target allows it")
+        bail!("TARGET: {named} is not on loopback; --i-own-this-target allows it")
     }
     Ok(found)
 }

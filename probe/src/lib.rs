@@ -7,6 +7,7 @@
 
 pub mod analyze;
 pub mod baseline;
+pub mod bundle;
 pub mod check;
 pub mod cli;
 pub mod config;

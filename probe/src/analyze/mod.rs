@@ -5,6 +5,7 @@
 //! shows. Only the readers touch files.
 
 pub mod anomaly;
+mod archives;
 pub mod findings;
 pub mod moment;
 pub mod names;
@@ -14,7 +15,7 @@ pub mod records;
 pub mod report;
 pub mod timeline;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use self::findings::Finding;
 use self::names::Names;
@@ -56,10 +57,11 @@ impl Analysis {
 /// When a file cannot be opened, or none of them holds anything that is known.
 pub fn run(files: &[PathBuf], options: &Options) -> anyhow::Result<Analysis> {
     let mut records = Records { names: Names::new(options.redact), ..Records::default() };
-    for (index, path) in files.iter().enumerate() {
-        let mut sink = records.begin(shown(path, index, options.redact));
-        if let Err(error) = readers::read(path, &options.reading, &mut sink) {
-            let name = crate::report::escape(&path.display().to_string()).into_owned();
+    let opened = archives::open(files)?;
+    for (index, file) in opened.files.iter().enumerate() {
+        let mut sink = records.begin(shown(&file.name, index, options.redact));
+        if let Err(error) = readers::read(&file.path, &options.reading, &mut sink) {
+            let name = crate::report::escape(&file.name).into_owned();
             return Err(anyhow::Error::new(error).context(format!("cannot read `{name}`")));
         }
     }
@@ -78,8 +80,8 @@ pub fn run(files: &[PathBuf], options: &Options) -> anyhow::Result<Analysis> {
 }
 
 /// A file's name may hold names of people and machines.
-fn shown(path: &Path, index: usize, redact: bool) -> String {
-    if redact { format!("file-{}", index + 1) } else { path.display().to_string() }
+fn shown(name: &str, index: usize, redact: bool) -> String {
+    if redact { format!("file-{}", index + 1) } else { name.to_owned() }
 }
 
 /// Files of one analysis.

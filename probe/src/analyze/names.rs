@@ -145,6 +145,11 @@ impl Names {
         Cow::Owned(format!("{kind}-{}{port}", own.0))
     }
 
+    /// The texts of all names, as they were read.
+    pub fn all(&self) -> impl Iterator<Item = &str> {
+        self.texts.iter().map(AsRef::as_ref)
+    }
+
     /// Whether names are shown as pseudonyms.
     #[must_use]
     pub const fn redacts(&self) -> bool {

@@ -55,6 +55,8 @@ pub(super) enum Command {
     Exporter(super::exporter::ExporterArgs),
     /// Say what happened to KMS clients, from Windows logs, slmgr output, captures and reports
     Analyze(super::analyze::AnalyzeArgs),
+    /// Put everything that a supporter asks for into one archive, and verify it
+    Bundle(super::bundle::BundleArgs),
     /// Print the script that collects what `analyze` reads, on a Windows machine
     Collect(super::collect::CollectArgs),
     /// Explain an HRESULT, RPC status, event or verdict

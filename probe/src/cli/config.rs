@@ -201,6 +201,14 @@ fn given(
     Ok(given)
 }
 
+/// All settings in effect, as `config show` has them.
+pub(super) fn in_effect(flag: Option<&Path>) -> anyhow::Result<String> {
+    let program = Cli::command();
+    let layers = layers(&program, flag, &mut |_| {})?;
+    let shown = show::show(&layers, &program, &[], None).map_err(anyhow::Error::msg)?;
+    Ok(shown.text(Style::PLAIN))
+}
+
 fn run_path(flag: Option<&Path>, out: &mut dyn Write) -> anyhow::Result<Outcome> {
     let mut text = String::new();
     for candidate in candidates(flag) {

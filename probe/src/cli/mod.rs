@@ -3,6 +3,7 @@
 
 mod analyze;
 mod args;
+mod bundle;
 mod clock;
 mod collect;
 mod config;
@@ -98,6 +99,7 @@ fn run(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Outcome> {
         Command::Sweep(args) => sweep::run(&args, out),
         Command::Fingerprint(args) => fingerprint::run(&args, out),
         Command::Exporter(args) => exporter::run(args, out),
+        Command::Bundle(args) => bundle::run(&args, cli.config.as_deref(), out),
         Command::Analyze(args) => analyze::run(&args, out),
         Command::Collect(args) => collect::run(&args, out),
         Command::Explain(args) => run_explain(&args, out),
@@ -195,17 +197,8 @@ fn kms_options(args: &KmsArgs) -> KmsOptions {
     }
 }
 
-#[derive(Serialize)]
-struct Versioned<'a, T> {
-    schema_version: u32,
-    tool: json::Tool,
-    #[serde(flatten)]
-    content: &'a T,
-}
-
 fn write_json(content: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
-    let schema_version = json::SCHEMA_VERSION;
-    json::write(&Versioned { schema_version, tool: json::Tool::THIS, content }, out)
+    json::write(&json::Versioned::new(content), out)
 }
 
 fn run_discover(args: DiscoverArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {

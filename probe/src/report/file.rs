@@ -45,17 +45,29 @@ impl PendingFile {
     /// # Errors
     /// What `write` or the system says; nothing has changed then.
     pub fn finish_with<E: From<io::Error>>(
-        mut self,
+        self,
         write: impl FnOnce(&mut dyn io::Write) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut buffered = BufWriter::new(&self.file);
-        write(&mut buffered)?;
-        buffered.flush()?;
-        drop(buffered);
+        self.finish_in(|file| {
+            let mut buffered = BufWriter::new(file);
+            write(&mut buffered)?;
+            Ok(buffered.flush()?)
+        })
+    }
+
+    /// The same for a format that is written back and forth.
+    ///
+    /// # Errors
+    /// What `write` or the system says; nothing has changed then.
+    pub fn finish_in<T, E: From<io::Error>>(
+        mut self,
+        write: impl FnOnce(&mut File) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let made = write(&mut self.file)?;
         self.file.sync_all()?;
         fs::rename(&self.beside, &self.place)?;
         self.is_complete = true;
-        Ok(())
+        Ok(made)
     }
 }
 

@@ -79,6 +79,21 @@ impl<'a, E> JsonReport<'a, E> {
     }
 }
 
+/// Anything else, after the version of its shape and the program that wrote it.
+#[derive(Serialize)]
+pub(crate) struct Versioned<'a, T> {
+    schema_version: u32,
+    tool: Tool,
+    #[serde(flatten)]
+    content: &'a T,
+}
+
+impl<'a, T: Serialize> Versioned<'a, T> {
+    pub(crate) const fn new(content: &'a T) -> Self {
+        Self { schema_version: SCHEMA_VERSION, tool: Tool::THIS, content }
+    }
+}
+
 impl Tool {
     pub(crate) const THIS: Self =
         Self { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") };

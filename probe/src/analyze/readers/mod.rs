@@ -178,12 +178,23 @@ fn binary_kind(start: &[u8]) -> Option<Binary> {
         (&[0xA1, 0xB2, 0x3C, 0x4D], Binary::Kind(FileKind::Capture)),
         (&[0x4D, 0x3C, 0xB2, 0xA1], Binary::Kind(FileKind::Capture)),
         (&[0x0A, 0x0D, 0x0D, 0x0A], Binary::Kind(FileKind::Capture)),
-        (b"PK\x03\x04", Binary::Packed("a ZIP archive")),
+        (ARCHIVE_START, Binary::Packed("a ZIP archive in another")),
         (&[0x1F, 0x8B], Binary::Packed("a gzip file")),
         (&[0x28, 0xB5, 0x2F, 0xFD], Binary::Packed("a zstd file")),
         (b"\xFD7zXZ", Binary::Packed("an xz file")),
     ];
     known.into_iter().find(|(magic, _)| start.starts_with(magic)).map(|(_, kind)| kind)
+}
+
+/// Whether a file that begins so is no text.
+#[must_use]
+pub fn is_binary(start: &[u8]) -> bool {
+    binary_kind(start).is_some()
+}
+
+/// Whether a file that begins so is an archive, which holds files of its own.
+pub(super) fn is_archive(start: &[u8]) -> bool {
+    start.starts_with(ARCHIVE_START)
 }
 
 /// What a text is, by its beginning.
@@ -204,6 +215,8 @@ fn text_kind(start: &str) -> Option<FileKind> {
         // A prompt or a command may stand before.
         .or_else(|| xml::recognises(trimmed).then_some(FileKind::EventsXml))
 }
+
+const ARCHIVE_START: &[u8] = b"PK\x03\x04";
 
 /// Bytes at the beginning of a file that say what it is.
 const START_BYTES: u64 = 64 << 10;

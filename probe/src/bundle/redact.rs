@@ -29,7 +29,7 @@ impl Redactor {
         if name.is_empty() || name.parse::<IpAddr>().is_ok() || is_kept(&name) {
             return;
         }
-        let name = name.trim_start_matches(|c| c == '*' || c == '.');
+        let name = name.trim_start_matches(['*', '.']);
         let name = name.split('.').skip_while(|label| label.starts_with('_')).collect::<Vec<_>>();
         match name.as_slice() {
             [] => {}

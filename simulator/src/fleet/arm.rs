@@ -3,6 +3,7 @@
 use kms_protocol::kms::{Hresult, Request};
 
 use super::scenario::{Change, Seconds};
+use crate::model::Query;
 use crate::model::client::Candidate;
 
 /// Where clients ask. The virtual arm answers from models in this process; the wire arm from `serve` and
@@ -25,6 +26,18 @@ pub trait Arm {
         host: usize,
         request: &Request,
     ) -> Result<Answered, NoAnswer>;
+
+    /// [`Arm::ask`] without a whole request, where that is all that the host looks at and it takes the
+    /// request; `None`, and nothing has happened: ask the long way.
+    fn ask_shortly(
+        &mut self,
+        _now: Seconds,
+        _site: usize,
+        _host: usize,
+        _query: &Query,
+    ) -> Option<Answered> {
+        None
+    }
 
     /// What `host` counts at `now`.
     ///

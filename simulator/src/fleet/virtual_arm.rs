@@ -84,6 +84,33 @@ impl VirtualArm {
         Ok(Self { start, hosts, sites: views, closed, names })
     }
 
+    fn decide(
+        &mut self,
+        now: Seconds,
+        site: usize,
+        host: usize,
+        query: &Query,
+    ) -> Result<Answered, NoAnswer> {
+        let time = self.time(now);
+        let unreachable = NoAnswer::Unreachable(Hresult::RPC_SERVER_UNAVAILABLE);
+        let host = self.hosts.get_mut(host).and_then(Option::as_mut).ok_or(unreachable)?;
+        if host.off > 0 || self.closed.contains(&(site, host.site)) {
+            return Err(unreachable);
+        }
+        if host.not_activated > 0 {
+            return Err(NoAnswer::Refused(Hresult::HOST_NOT_ACTIVATED));
+        }
+        let clock = shifted(time, *host.clock_offset_s.value());
+        match host.model.decide(query, clock) {
+            Ok(accepted) => Ok(Answered {
+                count: accepted.count,
+                activation_interval_minutes: host.intervals.value().0.minutes(),
+                renewal_interval_minutes: host.intervals.value().1.minutes(),
+            }),
+            Err(refusal) => Err(NoAnswer::Refused(refusal.hresult())),
+        }
+    }
+
     fn time(&self, now: Seconds) -> FileTime {
         self.start.saturating_add(now.duration())
     }
@@ -139,24 +166,18 @@ impl Arm for VirtualArm {
         host: usize,
         request: &Request,
     ) -> Result<Answered, NoAnswer> {
-        let time = self.time(now);
-        let unreachable = NoAnswer::Unreachable(Hresult::RPC_SERVER_UNAVAILABLE);
-        let host = self.hosts.get_mut(host).and_then(Option::as_mut).ok_or(unreachable)?;
-        if host.off > 0 || self.closed.contains(&(site, host.site)) {
-            return Err(unreachable);
-        }
-        if host.not_activated > 0 {
-            return Err(NoAnswer::Refused(Hresult::HOST_NOT_ACTIVATED));
-        }
-        let clock = shifted(time, *host.clock_offset_s.value());
-        match host.model.decide(&Query::from(request), clock) {
-            Ok(accepted) => Ok(Answered {
-                count: accepted.count,
-                activation_interval_minutes: host.intervals.value().0.minutes(),
-                renewal_interval_minutes: host.intervals.value().1.minutes(),
-            }),
-            Err(refusal) => Err(NoAnswer::Refused(refusal.hresult())),
-        }
+        self.decide(now, site, host, &Query::from(request))
+    }
+
+    fn ask_shortly(
+        &mut self,
+        now: Seconds,
+        site: usize,
+        host: usize,
+        query: &Query,
+    ) -> Option<Answered> {
+        // A host that refuses has not changed.
+        self.decide(now, site, host, query).ok()
     }
 
     fn counts(&mut self, now: Seconds, host: usize) -> anyhow::Result<Counts> {

@@ -1,5 +1,6 @@
 //! The distinct clients that one application of a host remembers.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use kms_protocol::filetime::FileTime;
@@ -10,11 +11,16 @@ use kms_protocol::guid::Guid;
 /// Holds at most twice the largest threshold recorded, between [`CAPACITY_MIN`] and
 /// [`CAPACITY_MAX`]. An entry lives for [`ENTRY_LIFE`] after its last contact, that moment included:
 /// a client that renews at the longest interval a host may ask for (30 days) is never forgotten.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct ClientCache {
     /// Least recently seen first.
-    entries: Vec<Entry>,
+    entries: VecDeque<Entry>,
     capacity: usize,
+    /// How many entries have a CMID of each hash, made with the first: most CMIDs of a large fleet
+    /// are not remembered, and this says so without a look at the entries.
+    hashes: Vec<u8>,
+    /// Whether the clock has always gone forward, so that the first entry expires first.
+    is_in_order: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,22 +33,38 @@ impl ClientCache {
     /// An empty cache of the smallest capacity.
     #[must_use]
     pub const fn new() -> Self {
-        Self { entries: Vec::new(), capacity: CAPACITY_MIN }
+        Self {
+            entries: VecDeque::new(),
+            capacity: CAPACITY_MIN,
+            hashes: Vec::new(),
+            is_in_order: true,
+        }
     }
 
     /// Records that `cmid`, a client that needs `n_policy` clients, was seen at `now`, then
     /// returns the count of clients remembered, this one included.
     ///
-    /// The cache is scanned: at most fifty entries, a few hundred bytes, are quicker to walk than
-    /// to index.
+    /// The entries are scanned only for a client that may be among them, or where the clock was set
+    /// back.
     pub fn record(&mut self, cmid: Guid, n_policy: u32, now: FileTime) -> u32 {
         self.make_room_for(n_policy);
-        let oldest = oldest_alive(now);
-        self.entries.retain(|entry| entry.cmid != cmid && entry.seen >= oldest);
-        if self.entries.len() >= self.capacity {
-            self.entries.remove(0);
+        if self.hashes.is_empty() {
+            self.hashes = vec![0; HASHES];
         }
-        self.entries.push(Entry { cmid, seen: now });
+        let oldest = oldest_alive(now);
+        self.is_in_order &= self.entries.back().is_none_or(|entry| entry.seen <= now);
+        if !self.is_in_order || self.hashes.get(hash(&cmid)) != Some(&0) {
+            self.remove(|entry| entry.cmid == cmid || entry.seen < oldest);
+        }
+        while self.entries.front().is_some_and(|entry| entry.seen < oldest)
+            || self.entries.len() >= self.capacity
+        {
+            self.forget_first();
+        }
+        self.entries.push_back(Entry { cmid, seen: now });
+        if let Some(count) = self.hashes.get_mut(hash(&cmid)) {
+            *count += 1;
+        }
         count_of(self.entries.len())
     }
 
@@ -76,10 +98,36 @@ impl ClientCache {
     #[must_use]
     pub fn restored(capacity: usize, entries: impl IntoIterator<Item = (Guid, FileTime)>) -> Self {
         let capacity = capacity.clamp(CAPACITY_MIN, CAPACITY_MAX);
-        let mut entries: Vec<Entry> =
+        let mut entries: VecDeque<Entry> =
             entries.into_iter().map(|(cmid, seen)| Entry { cmid, seen }).collect();
         entries.drain(..entries.len().saturating_sub(capacity));
-        Self { entries, capacity }
+        let is_in_order = entries.iter().is_sorted_by_key(|entry| entry.seen);
+        let mut hashes = vec![0; HASHES];
+        for entry in &entries {
+            if let Some(count) = hashes.get_mut(hash(&entry.cmid)) {
+                *count += 1;
+            }
+        }
+        Self { entries, capacity, hashes, is_in_order }
+    }
+
+    fn remove(&mut self, is_gone: impl Fn(&Entry) -> bool) {
+        let hashes = &mut self.hashes;
+        self.entries.retain(|entry| {
+            let is_gone = is_gone(entry);
+            if is_gone && let Some(count) = hashes.get_mut(hash(&entry.cmid)) {
+                *count -= 1;
+            }
+            !is_gone
+        });
+    }
+
+    fn forget_first(&mut self) {
+        if let Some(entry) = self.entries.pop_front()
+            && let Some(count) = self.hashes.get_mut(hash(&entry.cmid))
+        {
+            *count -= 1;
+        }
     }
 
     fn make_room_for(&mut self, n_policy: u32) {
@@ -92,6 +140,22 @@ impl Default for ClientCache {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Two caches are equal that remember the same.
+impl PartialEq for ClientCache {
+    fn eq(&self, other: &Self) -> bool {
+        (self.capacity, &self.entries) == (other.capacity, &other.entries)
+    }
+}
+
+impl Eq for ClientCache {}
+
+/// Where a CMID is counted. Whoever makes up CMIDs that fall together only makes the scan necessary.
+fn hash(cmid: &Guid) -> usize {
+    let [.., a, b, c, d] = *cmid.as_bytes();
+    let bits = u32::from_be_bytes([a, b, c, d]).wrapping_mul(0x9e37_79b1);
+    (bits >> (u32::BITS - HASHES.trailing_zeros())) as usize
 }
 
 /// The earliest last contact that still counts. A clock that was set back makes an entry look as if
@@ -109,6 +173,9 @@ pub const CAPACITY_MIN: usize = 10;
 
 /// Capacity from the first request with a threshold of 25 on (Microsoft, KMS activation planning).
 pub const CAPACITY_MAX: usize = 50;
+
+/// Room for hashes: with fifty entries, one foreign CMID in twenty makes a scan necessary.
+const HASHES: usize = 1024;
 
 /// How long a client counts after its last contact (Microsoft, KMS activation planning).
 pub const ENTRY_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);

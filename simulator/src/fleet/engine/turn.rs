@@ -14,17 +14,18 @@ use super::super::population::GroupPlan;
 use super::super::scenario::{EventKind, Fingerprint, Hardware, Key, Life, Seconds};
 use super::super::virtual_arm::{Overlay, shifted};
 use super::books::Books;
+use crate::model::client::packed::Packed;
 use crate::model::client::{Answer, Event, Lifecycle, order};
 
 /// A client.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 pub(super) struct Client {
-    pub(super) life: Lifecycle<u16>,
+    pub(super) life: Packed,
     /// When its turn in the queue is, for what is due by itself; [`NEVER`].
     pub(super) due: u32,
     pub(super) first_start: u32,
     pub(super) boots: u32,
-    pub(super) index: u32,
     /// Index among the component's groups.
     pub(super) group: u16,
     pub(super) key: Key,
@@ -64,6 +65,10 @@ pub(super) struct Turn<'w, A> {
     pub(super) plan: &'w GroupPlan<'w>,
     pub(super) group: &'w mut Group,
     pub(super) client: &'w mut Client,
+    /// The client's life, which is packed again after the turn.
+    pub(super) life: Lifecycle<u16>,
+    /// The client's number in its group, from 0.
+    pub(super) index: u32,
     pub(super) arm: &'w mut A,
     pub(super) books: &'w mut Books,
     /// Of a host of the scenario, its index among the component's.
@@ -143,7 +148,7 @@ impl<A: Arm> Turn<'_, A> {
 
     /// `slmgr /rearm` and the restart, where it is on and a rearm is left.
     pub(super) fn rearm(&mut self) {
-        let can = self.client.life.rearms_left() > 0 && self.client.key != Key::None;
+        let can = self.life.rearms_left() > 0 && self.client.key != Key::None;
         if self.client.is_on && can {
             self.client.is_rearmed = true;
             self.emit(EventKind::Rearmed, None, 0, None);
@@ -172,10 +177,10 @@ impl<A: Arm> Turn<'_, A> {
 
     /// The client as it stands.
     pub(super) fn snapshot(&self) -> Snapshot {
-        let life = &self.client.life;
+        let life = &self.life;
         Snapshot {
             at: Seconds(self.now),
-            client: self.plan.name(self.draws, self.client.index, self.client.boots),
+            client: self.plan.name(self.draws, self.index, self.client.boots),
             cmid: self.cmid().to_string(),
             group: self.plan.index,
             on: self.client.is_on,
@@ -197,11 +202,11 @@ impl<A: Arm> Turn<'_, A> {
     }
 
     pub(super) const fn id(&self) -> ClientId {
-        ClientId::new(self.plan.index, self.client.index)
+        ClientId::new(self.plan.index, self.index)
     }
 
     fn attempt_if_due(&mut self) {
-        if self.client.is_on && self.client.life.is_attempt_due(self.time()) {
+        if self.client.is_on && self.life.is_attempt_due(self.time()) {
             match self.client.key {
                 Key::Mak => self.attempt_by_mak(),
                 _ => self.attempt(),
@@ -219,7 +224,7 @@ impl<A: Arm> Turn<'_, A> {
                 Err(result) => last = Some(shown_result(result)),
             }
         } else {
-            if let Some(host) = self.client.life.cached_host().copied() {
+            if let Some(host) = self.life.cached_host().copied() {
                 match self.ask(host) {
                     Ok(()) => return,
                     Err(result) => last = Some(shown_result(result)),
@@ -258,9 +263,7 @@ impl<A: Arm> Turn<'_, A> {
         let answer = self.arm.ask(Seconds(self.now), self.plan.site, usize::from(host), &request);
         match answer {
             Ok(answer) => {
-                self.reached(host);
-                self.emit(EventKind::Request, Some(host), 0, Some(answer.count));
-                self.take(host, answer);
+                self.answered(host, answer);
                 Ok(())
             }
             Err(NoAnswer::Refused(result)) => {
@@ -276,8 +279,11 @@ impl<A: Arm> Turn<'_, A> {
         }
     }
 
-    fn take(&mut self, host: u16, answered: Answered) {
-        let was_licensed = self.client.life.state().is_licensed();
+    /// A host has answered, and the client takes it.
+    pub(super) fn answered(&mut self, host: u16, answered: Answered) {
+        self.reached(host);
+        self.emit(EventKind::Request, Some(host), 0, Some(answered.count));
+        let was_licensed = self.life.state().is_licensed();
         let count = Some(answered.count);
         self.live(&[Event::Answered(Answer {
             host,
@@ -285,7 +291,7 @@ impl<A: Arm> Turn<'_, A> {
             activation_interval_minutes: answered.activation_interval_minutes,
             renewal_interval_minutes: answered.renewal_interval_minutes,
         })]);
-        let result = self.client.life.last_result();
+        let result = self.life.last_result();
         if result != Hresult::OK {
             self.emit(EventKind::CountTooLow, Some(host), result.0, count);
             self.emit(failed(was_licensed), Some(host), result.0, count);
@@ -298,14 +304,14 @@ impl<A: Arm> Turn<'_, A> {
     }
 
     fn fail(&mut self, result: Hresult) {
-        let was_licensed = self.client.life.state().is_licensed();
+        let was_licensed = self.life.state().is_licensed();
         self.live(&[Event::Failed(result)]);
         self.emit(failed(was_licensed), None, result.0, None);
     }
 
     /// A MAK asks the internet, which is always there.
     fn attempt_by_mak(&mut self) {
-        if self.client.life.state().is_licensed() {
+        if self.life.state().is_licensed() {
             self.live(&[Event::MakActivated]);
         } else if let Some(left) = self.group.mak_left.checked_sub(1) {
             self.group.mak_left = left;
@@ -314,7 +320,7 @@ impl<A: Arm> Turn<'_, A> {
             self.emit(EventKind::MakActivated, None, 0, None);
         } else {
             self.live(&[Event::MakExhausted]);
-            let result = self.client.life.last_result();
+            let result = self.life.last_result();
             self.emit(EventKind::MakExhausted, None, result.0, None);
         }
     }
@@ -327,7 +333,7 @@ impl<A: Arm> Turn<'_, A> {
             *book.minutes_to_first_activation.entry(minutes).or_default() += 1;
         }
         if let Some(seen) = self.parts()
-            && let Some(bound) = self.group.bound.get_mut(self.client.index as usize)
+            && let Some(bound) = self.group.bound.get_mut(self.index as usize)
         {
             *bound = Some(seen);
         }
@@ -342,10 +348,10 @@ impl<A: Arm> Turn<'_, A> {
     }
 
     fn unbind(&mut self) {
-        if let Some(bound) = self.group.bound.get_mut(self.client.index as usize) {
+        if let Some(bound) = self.group.bound.get_mut(self.index as usize) {
             *bound = None;
         }
-        if self.client.life.state().is_licensed() {
+        if self.life.state().is_licensed() {
             self.emit(EventKind::OutOfTolerance, None, OUT_OF_TOLERANCE, None);
             self.live(&[Event::HardwareChange]);
         }
@@ -357,8 +363,8 @@ impl<A: Arm> Turn<'_, A> {
             return;
         };
         let Some(seen) = self.parts() else { return };
-        let Some(bound) = self.group.bound.get_mut(self.client.index as usize) else { return };
-        if !self.client.life.state().is_licensed() {
+        let Some(bound) = self.group.bound.get_mut(self.index as usize) else { return };
+        if !self.life.state().is_licensed() {
             return;
         }
         match *bound {
@@ -383,16 +389,13 @@ impl<A: Arm> Turn<'_, A> {
 
     /// Passes events on to the client's life, and notes what they lead to.
     fn live(&mut self, events: &[Event<u16>]) {
-        let before = self.client.life.state().status().0;
+        let before = self.life.state().status().0;
         let time = self.time();
-        let jitter = match self.plan.spec.jitter.0 {
-            0 => 0,
-            _ => self.draws.below(self.id(), Purpose::Jitter, u64::from(self.now), u32::MAX),
-        };
+        let jitter = jitter_draw(self.draws, self.plan, self.id(), self.now);
         for event in events {
-            self.client.life.handle(&self.plan.rules, time, jitter, event.clone());
+            self.life.handle(&self.plan.rules, time, jitter, event.clone());
         }
-        let after = self.client.life.state().status().0;
+        let after = self.life.state().status().0;
         if before != after {
             let group = usize::from(self.client.group);
             self.books.state(group, before as usize, after as usize);
@@ -413,10 +416,10 @@ impl<A: Arm> Turn<'_, A> {
         let group = usize::from(self.client.group);
         self.books.event(self.now, self.id().bits(), group, event, host, result);
         if self.client.is_traced {
-            let state = self.client.life.state();
+            let state = self.life.state();
             let record = TraceRecord {
                 at: Seconds(self.now),
-                client: self.plan.name(self.draws, self.client.index, self.client.boots),
+                client: self.plan.name(self.draws, self.index, self.client.boots),
                 cmid: self.cmid().to_string(),
                 group: self.plan.index,
                 event,
@@ -433,8 +436,8 @@ impl<A: Arm> Turn<'_, A> {
 
     fn request(&self) -> Request {
         let (plan, client) = (self.plan, &*self.client);
-        let state = client.life.state();
-        let name = plan.name(self.draws, client.index, client.boots);
+        let state = self.life.state();
+        let name = plan.name(self.draws, self.index, client.boots);
         Request {
             version: Version::V6,
             vm_info: 0,
@@ -456,11 +459,19 @@ impl<A: Arm> Turn<'_, A> {
 
     fn cmid(&self) -> Guid {
         let client = &self.client;
-        self.plan.cmid(self.draws, client.index, client.boots, client.is_rearmed)
+        self.plan.cmid(self.draws, self.index, client.boots, client.is_rearmed)
     }
 
     fn time(&self) -> FileTime {
         self.start.saturating_add(Seconds(self.now).duration())
+    }
+}
+
+/// The random number for what is added to an interval that begins at `now`.
+pub(super) fn jitter_draw(draws: Draws, plan: &GroupPlan<'_>, id: ClientId, now: u32) -> u32 {
+    match plan.spec.jitter.0 {
+        0 => 0,
+        _ => draws.below(id, Purpose::Jitter, u64::from(now), u32::MAX),
     }
 }
 
@@ -477,8 +488,6 @@ const fn shown_result(result: Hresult) -> Hresult {
     }
 }
 
-/// No time.
-pub(super) const NEVER: u32 = u32::MAX;
 /// Makes a counted id that is not in the catalogue.
 const COUNTED_BY_NOBODY: &[u8] = b"counted:by nobody";
 /// SL_E_OUT_OF_TOLERANCE.

@@ -1,19 +1,22 @@
 //! One component: its clients, its queue, and the loop.
 
-use kms_protocol::filetime::FileTime;
+use kms_protocol::kms::INTERVAL_MINUTES_MIN;
+use kms_protocol::kms::product::VALIDITY_DAYS;
 
 use super::super::arm::{Arm, Listed};
 use super::super::draw::{ClientId, Purpose};
 use super::super::outcome::{OFFENDERS_MAX, Offenders, SiteOutcome};
 use super::super::population::{Component, Plan, group_index};
 use super::super::scenario::{
-    Action, Change, Expectation, Hardware, Key, LicenceState, Life, Metric, Seconds, When,
+    Action, Change, EventKind, Expectation, Hardware, Key, Life, Metric, Seconds, When,
 };
-use super::super::virtual_arm::{Overlay, first_view};
+use super::super::virtual_arm::{Overlay, first_view, shifted};
 use super::books::{Books, GroupBook, HostBook, SiteBook};
 use super::queue::{Entry, Queue};
-use super::turn::{Client, Group, NEVER, Turn};
+use super::turn::{Client, Group, Turn, jitter_draw};
 use super::{ALL, Options, Progress};
+use crate::model::Query;
+use crate::model::client::packed::{NEVER, Packed, jitter_s};
 use crate::model::client::{Answer, Event, Lifecycle, order};
 
 pub(super) struct World<'a, A> {
@@ -80,7 +83,7 @@ impl<'a, A: Arm> World<'a, A> {
             now: 0,
             groups: Vec::new(),
             clients: Vec::with_capacity(total),
-            queue: Queue::default(),
+            queue: Queue::new(),
             books,
             host_slots,
             agenda: agenda(plan, component, options),
@@ -124,35 +127,103 @@ impl<'a, A: Arm> World<'a, A> {
 
     /// Gives every client its turn whose time is before `until`, or at it where it is `included`.
     fn run_clients(&mut self, until: u32, included: bool) {
-        while let Some(time) = self.queue.next_time() {
-            if time > until || (time == until && !included) {
-                return;
-            }
-            let Some(entry) = self.queue.pop() else { return };
+        let Some(limit) = until.checked_sub(u32::from(!included)) else { return };
+        loop {
+            let clients = &self.clients;
+            // Looked at together, the clients of a block are in the processor's cache by their turn.
+            let entry = self.queue.pop(limit, |entries| {
+                let due = entries.iter().map(|entry| clients[(entry.turn >> 1) as usize].due);
+                std::hint::black_box(due.fold(0, |all, due| all ^ due));
+            });
+            let Some(entry) = entry else { return };
             self.now = entry.time;
             let client = (entry.turn >> 1) as usize;
             if entry.turn & 1 == 1 {
                 self.switch(client);
             } else if self.clients[client].due == entry.time {
                 self.clients[client].due = NEVER;
-                self.turn(client, |turn| turn.due());
+                if !self.renew_shortly(client) {
+                    self.turn(client, |turn| turn.due());
+                }
             }
         }
     }
 
+    /// What most turns of a large fleet come to: the remembered host renews an activation that holds.
+    /// Leads where [`Turn::due`] leads, without a whole request and life. Whether that was all.
+    fn renew_shortly(&mut self, number: usize) -> bool {
+        let client = &mut self.clients[number];
+        let Some(host) = client.life.renews_at(self.now) else { return false };
+        let group = &self.groups[usize::from(client.group)];
+        let is_plain = client.is_on
+            && client.key == Key::Gvlk
+            && !client.is_traced
+            && group.fixed_host.is_none();
+        if !is_plain {
+            return false;
+        }
+        let plan = &self.plan.groups[group.plan];
+        #[allow(clippy::cast_possible_truncation, reason = "a group's count is 32 bits")]
+        let index = (number - group.first) as u32;
+        let (now, draws) = (Seconds(self.now), self.plan.draws);
+        let time = self.plan.start.saturating_add(now.duration());
+        let query = Query {
+            app_id: plan.product.app_id,
+            kms_id: plan.product.kms_id,
+            cmid: plan.cmid(draws, index, client.boots, client.is_rearmed),
+            n_policy: plan.product.n_policy,
+            client_time: shifted(time, *group.clock_offset_s.value()),
+        };
+        let Some(answered) = self.arm.ask_shortly(now, plan.site, usize::from(host), &query) else {
+            return false;
+        };
+        let intervals = (
+            u16::try_from(answered.activation_interval_minutes),
+            u16::try_from(answered.renewal_interval_minutes),
+        );
+        let (Ok(activation), Ok(renewal)) = intervals else {
+            self.turn(number, |turn| turn.answered(host, answered));
+            return true;
+        };
+        if answered.count < plan.rules.n_policy || activation < MINUTES_MIN || renewal < MINUTES_MIN
+        {
+            self.turn(number, |turn| turn.answered(host, answered));
+            return true;
+        }
+        let id = ClientId::new(plan.index, index);
+        let jitter_s = jitter_s(&plan.rules, jitter_draw(draws, plan, id, self.now));
+        client.life.renewed(self.now, VALIDITY_S, jitter_s, (activation, renewal));
+        let place = usize::from(client.group);
+        self.books.request(self.now, self.host_slots[usize::from(host)]);
+        for kind in [EventKind::Request, EventKind::Renewed] {
+            self.books.event(self.now, id.bits(), place, kind, Some(host), 0);
+        }
+        let due = client.life.next_due(true);
+        client.due = due;
+        self.put(due, number, false);
+        true
+    }
+
     fn turn<R>(&mut self, client: usize, act: impl FnOnce(&mut Turn<'_, A>) -> R) -> R {
-        let group = &mut self.groups[usize::from(self.clients[client].group)];
-        let done = act(&mut Turn {
+        let record = &mut self.clients[client];
+        let group = &mut self.groups[usize::from(record.group)];
+        #[allow(clippy::cast_possible_truncation, reason = "a group's count is 32 bits")]
+        let index = (client - group.first) as u32;
+        let mut turn = Turn {
             now: self.now,
             start: self.plan.start,
             draws: self.plan.draws,
             plan: &self.plan.groups[group.plan],
             group,
-            client: &mut self.clients[client],
+            life: record.life.unpack(self.plan.start),
+            index,
+            client: record,
             arm: &mut self.arm,
             books: &mut self.books,
             host_slots: &self.host_slots,
-        });
+        };
+        let done = act(&mut turn);
+        turn.client.life = Packed::pack(&turn.life, self.plan.start);
         self.schedule(client);
         done
     }
@@ -160,11 +231,10 @@ impl<'a, A: Arm> World<'a, A> {
     /// Puts the client's next turn into the queue, where it is not there yet.
     fn schedule(&mut self, number: usize) {
         let client = &mut self.clients[number];
-        let due = match client.is_on {
-            true => client.life.next_due(),
-            false => client.life.state().until(),
+        let due = match client.life.next_due(client.is_on) {
+            NEVER => NEVER,
+            due => due.max(self.now),
         };
-        let due = due.map_or(NEVER, |due| seconds_between(self.plan.start, due).max(self.now));
         if due != client.due {
             client.due = due;
             self.put(due, number, false);
@@ -179,14 +249,20 @@ impl<'a, A: Arm> World<'a, A> {
         }
     }
 
+    fn id(&self, number: usize) -> ClientId {
+        let group = &self.groups[usize::from(self.clients[number].group)];
+        #[allow(clippy::cast_possible_truncation, reason = "a group's count is 32 bits")]
+        ClientId::new(self.plan.groups[group.plan].index, (number - group.first) as u32)
+    }
+
     /// The client's user comes or goes.
     fn switch(&mut self, number: usize) {
         let client = &mut self.clients[number];
         client.is_present = !client.is_present;
         let (is_present, is_on) = (client.is_present, client.is_on);
-        let group = &self.groups[usize::from(client.group)];
+        let (draws, id) = (self.plan.draws, self.id(number));
+        let group = &self.groups[usize::from(self.clients[number].group)];
         let (plan, is_forced) = (&self.plan.groups[group.plan], group.forced_off > 0);
-        let (draws, id) = (self.plan.draws, ClientId::new(plan.index, client.index));
         let next = match is_present {
             true => plan.pattern.next_off(draws, id, self.now),
             false => plan.pattern.next_on(draws, id, self.now),
@@ -308,11 +384,11 @@ impl<'a, A: Arm> World<'a, A> {
             }
             let mut offenders = Offenders::default();
             let count = plan.spec.count as usize;
-            for client in self.clients.iter().skip(group.first).take(count) {
+            for (index, client) in (0..).zip(self.clients.iter().skip(group.first).take(count)) {
                 if offends(expectation, client) {
                     offenders.total += 1;
                     if offenders.names.len() < OFFENDERS_MAX {
-                        offenders.names.push(plan.steady_name(client.index));
+                        offenders.names.push(plan.steady_name(index));
                     }
                 }
             }
@@ -343,7 +419,7 @@ impl<'a, A: Arm> World<'a, A> {
         let listed = first_view(self.plan.scenario, plan.site)?;
         for number in 0..spec.count {
             let client = self.new_client(index, place, number, &listed, options);
-            book.states[client.life.state().status().0 as usize] += 1;
+            book.states[client.life.status()] += 1;
             if client.was_activated {
                 *book.minutes_to_first_activation.entry(0).or_default() += 1;
             }
@@ -382,11 +458,10 @@ impl<'a, A: Arm> World<'a, A> {
             options.trace.iter().any(|traced| traced == ALL || *traced == name)
         };
         Client {
-            life,
+            life: Packed::pack(&life, start),
             due: NEVER,
             first_start: 0,
             boots: 0,
-            index,
             group: place,
             key: plan.spec.key,
             new_key: None,
@@ -445,18 +520,14 @@ impl<'a, A: Arm> World<'a, A> {
 
 /// Whether a client is one of those that keep `expectation` from being met.
 fn offends(expectation: &Expectation, client: &Client) -> bool {
-    let state = client.life.state().status().0;
-    let is_named = expectation.states.iter().any(|named| number(*named) == state);
+    let state = client.life.status();
+    let is_named = expectation.states.iter().any(|named| *named as usize == state);
     match expectation.metric {
         Metric::Clients | Metric::Share if expectation.at_least.is_some() => !is_named,
         Metric::Clients | Metric::Share => is_named,
         Metric::TimeToFirstActivation => !client.was_activated,
         _ => false,
     }
-}
-
-const fn number(state: LicenceState) -> u32 {
-    state as u32
 }
 
 const fn end_of(expectation: &Expectation) -> u32 {
@@ -511,12 +582,8 @@ const fn lasts(change: &Change) -> bool {
     )
 }
 
-/// Whole seconds from `start` to `time`, rounded up.
-fn seconds_between(start: FileTime, time: FileTime) -> u32 {
-    let ticks = time.ticks().saturating_sub(start.ticks());
-    u32::try_from(ticks.div_ceil(TICKS_PER_SECOND)).unwrap_or(NEVER)
-}
-
-const TICKS_PER_SECOND: u64 = 10_000_000;
+#[allow(clippy::cast_possible_truncation, reason = "15")]
+const MINUTES_MIN: u16 = INTERVAL_MINUTES_MIN as u16;
+const VALIDITY_S: u32 = VALIDITY_DAYS as u32 * 86_400;
 /// Clients of one component: what fits a turn in the queue.
 const CLIENTS_MAX: usize = (u32::MAX >> 1) as usize;

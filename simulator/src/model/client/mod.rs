@@ -11,6 +11,7 @@
 //! activation error codes", OFF "Volume activation of Office", TR-wmi "WMI Properties and Methods".
 
 mod choice;
+pub mod packed;
 mod rules;
 mod state;
 

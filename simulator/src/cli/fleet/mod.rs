@@ -7,6 +7,7 @@ mod formats;
 mod import;
 mod list;
 mod merge;
+mod progress;
 mod result;
 mod run;
 mod show;

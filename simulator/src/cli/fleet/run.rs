@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::formats::Formats;
+use super::progress::Meter;
 use super::source;
 use crate::cli::output;
 use crate::fleet::engine::{self, Options};
@@ -56,18 +57,20 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if let Some(scale) = arguments.time_scale {
         return run_free(&scenario, arguments, scale);
     }
+    let meter = Meter::new(&scenario);
     let options = Options {
         seed: arguments.seed,
         shard: arguments.shard,
         threads: usize::from(arguments.threads),
         trace: arguments.trace,
         snapshots: arguments.look,
-        progress: None,
+        progress: meter.listener(),
     };
     let outcome = match arguments.wire {
         true => engine::run_with(&scenario, &options, &WireArm::start),
         false => engine::run(&scenario, &options),
     };
+    meter.end();
     let outcome =
         outcome.with_context(|| format!("cannot run `{}`", scenario.name.escape_debug()))?;
     arguments.formats.write(&scenario, &outcome)

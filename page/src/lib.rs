@@ -46,6 +46,7 @@
 
 pub mod exposition;
 mod html;
+mod nearest;
 pub mod plot;
 mod sheet;
 pub mod spark;
@@ -55,5 +56,6 @@ pub use html::{
     Cell, Column, Details, Footer, KeyFigure, Matrix, Page, Section, Step, Strip, Table, Tone,
 };
 pub use maud::{Markup, Render};
+pub use nearest::nearest;
 pub use plot::{Axis, Bars, Bin, Plot, Series};
 pub use sheet::Sheet;

@@ -278,7 +278,7 @@ fn a(kind: &str) -> String {
 }
 
 fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str>, before: &str) -> String {
-    option::nearest(name, known).map_or_else(String::new, |near| format!("{before}`{near}`"))
+    kms_page::nearest(name, known).map_or_else(String::new, |near| format!("{before}`{near}`"))
 }
 
 /// Upper bound of a file.

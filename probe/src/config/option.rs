@@ -111,22 +111,11 @@ fn reason(error: &clap::Error) -> String {
     source.unwrap_or_else(|| "an empty value is not possible".to_owned())
 }
 
-/// The nearest of `known` to `name`, if one is near enough to be meant.
-pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .filter(|(likeness, _)| *likeness > LIKENESS_MIN)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, candidate)| candidate)
-}
-
 /// `--config` says where settings come from.
 const NEVER: [&str; 1] = ["config"];
 /// Last words of keys whose values are secrets.
 const SECRETS: [&str; 4] = ["key", "token", "secret", "password"];
 const ALONE: &str = "value";
-const LIKENESS_MIN: f64 = 0.75;
 
 #[cfg(test)]
 mod tests {
@@ -172,11 +161,5 @@ mod tests {
         assert_eq!(error, "invalid value `yaml`: possible values are text, json");
         assert!(judge("format", "").unwrap_err().contains("text, json"));
         assert_eq!(judge("lab_key", "hunter2").unwrap_err(), "invalid value (not shown)");
-    }
-
-    #[test]
-    fn the_nearest_key_is_named_only_when_it_is_near() {
-        assert_eq!(nearest("timout", ["timeout", "format"]), Some("timeout"));
-        assert_eq!(nearest("colour", ["timeout", "format"]), None);
     }
 }

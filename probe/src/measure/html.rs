@@ -40,7 +40,7 @@ fn figures(entry: &Entry, report: &Report) -> Vec<KeyFigure> {
         (Some(host), Some(port)) if report.entries.len() > 1 => format!("{what}, {host}:{port}"),
         _ => what.to_owned(),
     };
-    let tone = if entry.passed { Tone::Ok } else { tone(entry.verdict.severity) };
+    let tone = if entry.passed { Tone::Ok } else { tone_of_missed(entry.verdict.severity) };
     let Some(measured) = &entry.measured else {
         return vec![KeyFigure::new(name("not measured"), entry.verdict.row.code).tone(tone)];
     };
@@ -62,7 +62,7 @@ fn figures(entry: &Entry, report: &Report) -> Vec<KeyFigure> {
 
 fn sections(entry: &Entry, report: &Report) -> Vec<Section> {
     let heading = format!("{}  {}", entry.verdict.row.code, text::route(entry));
-    let tone = if entry.passed { Tone::Ok } else { tone(entry.verdict.severity) };
+    let tone = if entry.passed { Tone::Ok } else { tone_of_missed(entry.verdict.severity) };
     let overview = Section::new(heading).tone(tone);
     let Some(measured) = &entry.measured else {
         let overview = overview.paragraph(&entry.verdict.cause);
@@ -134,7 +134,7 @@ fn failures(measured: &Measured) -> Option<Table> {
     for ended in &failures {
         let verdict = &ended.first;
         table.row([
-            Cell::new(verdict.row.code).tone(tone(verdict.severity)),
+            Cell::new(verdict.row.code).tone(tone_of_missed(verdict.severity)),
             ended.lost.into(),
             format!("{:.6}", measured.at(ended.first_begun)).into(),
             (&verdict.cause).into(),
@@ -237,9 +237,9 @@ fn latency_axis() -> Axis {
     Axis::new("latency", "ms").logarithmic()
 }
 
-const fn tone(severity: Severity) -> Tone {
+/// Not [`crate::report::html::tone`]: what is healthy and did not pass missed an objective.
+const fn tone_of_missed(severity: Severity) -> Tone {
     match severity {
-        // What is healthy and did not pass missed an objective.
         Severity::Ok | Severity::Info | Severity::Warning => Tone::Warning,
         Severity::Critical => Tone::Critical,
     }

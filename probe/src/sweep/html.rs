@@ -6,6 +6,7 @@ use kms_page::{Cell, Column, Footer, KeyFigure, Matrix, Page, Section, Table, To
 use super::summary::{OfSite, OfVerdict, Summary};
 use super::text::{client_view, count};
 use super::{Ended, Swept};
+use crate::report::html::tone;
 use crate::verdict::{Severity, judge};
 
 /// The page.
@@ -166,13 +167,4 @@ fn rows(swept: &Swept) -> anyhow::Result<Section> {
         true => section.paragraph("None.").paragraph(healthy),
         false => section.with(table).paragraph(healthy),
     })
-}
-
-const fn tone(severity: Severity) -> Tone {
-    match severity {
-        Severity::Ok => Tone::Ok,
-        Severity::Info => Tone::Info,
-        Severity::Warning => Tone::Warning,
-        Severity::Critical => Tone::Critical,
-    }
 }

@@ -13,6 +13,7 @@ use super::super::moment::{DAY, HOUR, MINUTE};
 use super::super::record::Event;
 use super::super::timeline::is_success;
 use super::text;
+use crate::report::html::tone;
 use crate::verdict::Severity;
 
 /// The page.
@@ -280,15 +281,6 @@ fn files(analysis: &Analysis) -> Section {
         ]);
     }
     Section::new("Files").with(table)
-}
-
-const fn tone(severity: Severity) -> Tone {
-    match severity {
-        Severity::Ok => Tone::Ok,
-        Severity::Info => Tone::Info,
-        Severity::Warning => Tone::Warning,
-        Severity::Critical => Tone::Critical,
-    }
 }
 
 const BINS_MAX: i64 = 200;

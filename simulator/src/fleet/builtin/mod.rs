@@ -1,6 +1,6 @@
 //! Scenarios that come with the program, each with what it teaches and what it must lead to.
 
-use super::scenario::nearest;
+use kms_page::nearest;
 
 /// A scenario that comes with the program.
 #[derive(Clone, Copy, Debug)]

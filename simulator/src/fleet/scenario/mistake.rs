@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use kms_page::nearest;
+
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
@@ -53,16 +55,3 @@ pub(super) fn unknown<'a>(
         None => format!("{what} `{name_shown}`"),
     }
 }
-
-/// The nearest of `known` to `name`, if one is near enough to be meant.
-pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let lower = name.to_ascii_lowercase();
-    known
-        .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(&lower, &candidate.to_ascii_lowercase()), candidate))
-        .filter(|(likeness, _)| *likeness > LIKENESS_MIN)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, candidate)| candidate)
-}
-
-const LIKENESS_MIN: f64 = 0.75;

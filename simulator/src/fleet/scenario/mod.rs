@@ -21,8 +21,9 @@ mod tests;
 pub use change::{Action, Change, DnsFailure, Rejection};
 pub use expectation::{Application, EventKind, Expectation, LicenceState, Metric, When};
 pub use group::{Fingerprint, Group, Hardware, Identity, Key, Life, Presence};
+pub(crate) use kms_page::nearest;
 pub use listed::{BadListedClient, ListedClient};
-pub use mistake::{Mistake, nearest};
+pub use mistake::Mistake;
 pub use time::Seconds;
 
 use jiff::{Timestamp, civil::Date};

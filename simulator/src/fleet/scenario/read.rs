@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::mistake::{Mistake, nearest, unknown};
+use super::mistake::{Mistake, unknown};
+use super::nearest;
 use super::shape::{
     EXPECT, FILE_BYTES_MAX, Key, Kind, LISTED_MAX, Missing, NAME_BYTES_MAX, SCENARIO, TABLES_MAX,
     Table,

@@ -149,7 +149,7 @@ pub(super) enum Destination<'a> {
     Stream(&'a mut dyn Write),
     /// A file that appears whole.
     File(PendingFile, PathBuf),
-    /// A device or pipe, which cannot be replaced.
+    /// A device, pipe or link, which is not replaced.
     Special(std::fs::File, PathBuf),
 }
 
@@ -166,8 +166,11 @@ impl<'a> Destination<'a> {
         let Some(path) = path else { return Ok(Self::Stream(out)) };
         let context = || format!("{flag}: cannot write `{}`", path.display());
         let is_special = path.metadata().is_ok_and(|meta| !meta.is_file() && !meta.is_dir());
-        if is_special {
-            let file = std::fs::OpenOptions::new().write(true).open(path).with_context(context)?;
+        // `/dev/stdout` is a link even where it leads to a file.
+        let is_link = path.symlink_metadata().is_ok_and(|meta| meta.is_symlink()) && path.is_file();
+        if is_special || is_link {
+            let mut options = std::fs::OpenOptions::new();
+            let file = options.write(true).truncate(true).open(path).with_context(context)?;
             return Ok(Self::Special(file, path.to_owned()));
         }
         let pending = PendingFile::create(path).with_context(context)?;

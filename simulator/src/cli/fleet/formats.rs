@@ -94,8 +94,8 @@ impl Formats {
 pub(super) fn write(path: &std::path::Path, content: &[u8]) -> anyhow::Result<()> {
     let name = path.display().to_string();
     let context = || format!("cannot write `{}`", name.escape_debug());
-    // What is no plain file, such as `/dev/stdout`, cannot be replaced.
-    if path.exists() && !path.is_file() {
+    // Only a plain file is replaced: `/dev/stdout` is a link, and may lead to a file.
+    if path.symlink_metadata().is_ok_and(|meta| !meta.is_file()) {
         return std::fs::write(path, content).with_context(context);
     }
     let mut beside = path.as_os_str().to_owned();
@@ -110,3 +110,24 @@ pub(super) fn write(path: &std::path::Path, content: &[u8]) -> anyhow::Result<()
 
 /// Exit code of a run that breaks an expectation.
 const BROKEN: u8 = 1;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::write;
+    use std::fs;
+
+    #[test]
+    fn a_link_stays_a_link_and_a_file_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        write(&link, b"through the link").unwrap();
+        assert!(link.symlink_metadata().unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(&file).unwrap(), "through the link");
+        write(&file, b"new").unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left beside them");
+    }
+}

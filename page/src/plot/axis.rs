@@ -247,6 +247,11 @@ impl Frame {
         Self::HEIGHT - Self::BOTTOM
     }
 
+    /// The right edge of the plot.
+    pub(super) const fn right() -> f64 {
+        Self::WIDTH - Self::RIGHT
+    }
+
     fn across(share: f64) -> f64 {
         Self::LEFT + share * (Self::WIDTH - Self::LEFT - Self::RIGHT)
     }
@@ -257,7 +262,7 @@ impl Frame {
 
     /// Grid lines with their labels.
     pub(super) fn grid(&self) -> Markup {
-        let right = Self::WIDTH - Self::RIGHT;
+        let right = Self::right();
         html! {
             g.grid aria-hidden="true" {
                 @for (share, label) in self.y.ticks() {
@@ -274,7 +279,7 @@ impl Frame {
 
     /// Thresholds.
     pub(super) fn rules(&self, rules: &[(f64, String)]) -> Markup {
-        let right = Self::WIDTH - Self::RIGHT;
+        let right = Self::right();
         html! {
             @for (y, label) in rules.iter().filter_map(|(y, label)| Some((self.y(*y)?, label))) {
                 g.rule {

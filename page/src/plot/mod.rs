@@ -7,6 +7,7 @@
 mod axis;
 mod bars;
 mod draw;
+mod file;
 mod thin;
 
 use maud::{Markup, Render, html};
@@ -14,6 +15,7 @@ use maud::{Markup, Render, html};
 pub use self::axis::Axis;
 use self::axis::{Frame, Span};
 pub use self::bars::{Bar, Bars};
+pub use self::file::file;
 use crate::Tone;
 
 /// A plot over two axes.

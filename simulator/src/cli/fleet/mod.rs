@@ -7,6 +7,7 @@ mod formats;
 mod import;
 mod list;
 mod merge;
+mod plot;
 mod progress;
 mod result;
 mod run;
@@ -31,6 +32,8 @@ pub(super) enum Command {
     List(list::Arguments),
     /// Put the shards of a run together: exactly what the unsharded run gives.
     Merge(merge::Arguments),
+    /// Run a scenario in virtual time and draw its course as SVG.
+    Plot(plot::Arguments),
     /// Run a scenario in virtual time, and judge what it expects; exits 1 where that does not hold.
     Run(run::Arguments),
     /// Print a scenario as TOML, to read it or to change it.
@@ -48,6 +51,7 @@ pub(super) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::List(arguments) => list::run(&arguments),
         Command::Merge(arguments) => return merge::run(&arguments),
         Command::Run(arguments) => return run::run(arguments),
+        Command::Plot(arguments) => plot::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
     }?;
     Ok(ExitCode::SUCCESS)

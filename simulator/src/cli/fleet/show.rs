@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::source;
 use crate::cli::output;
+use crate::fleet::builtin::Builtin;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -22,6 +23,15 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let text = match arguments.complete {
         true => source::load(&arguments.source)?.to_toml()?,
         false => source::text(&arguments.source)?,
+    };
+    let text = match (arguments.complete, Builtin::by_name(&arguments.source)) {
+        (false, Some(builtin)) => {
+            format!(
+                "# Its page, with figures and a plot: docs/scenarios/{}.md\n{text}",
+                builtin.name
+            )
+        }
+        _ => text,
     };
     output::print(text.as_bytes())
 }

@@ -6,6 +6,7 @@ pub(crate) mod example;
 mod html;
 mod json;
 mod junit;
+mod plots;
 mod run;
 #[cfg(test)]
 mod tests;
@@ -17,13 +18,28 @@ mod words;
 pub use json::{RUN_BYTES_MAX, ReadError, read};
 pub use run::{ActivationFigures, HostFigures, Run, SCHEMA_VERSION, Tool};
 
-pub(crate) use html::time;
+pub(crate) use plots::time;
 pub(crate) use timeline::{HostLine, STATES};
 pub(crate) use words::{minutes, number, outcome_of};
+
+use kms_page::Plot;
 
 use self::timeline::Timeline;
 use super::outcome::Outcome;
 use super::scenario::Scenario;
+
+/// A plot of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// Clients by licence state over time.
+    States,
+    /// Requests per minute at each host.
+    Requests,
+    /// The count at each host against the thresholds.
+    Count,
+    /// Times from first start to first activation.
+    FirstActivation,
+}
 
 /// A run with everything that its reports need.
 #[derive(Debug)]
@@ -92,6 +108,42 @@ impl<'a> Report<'a> {
     #[must_use]
     pub fn html(&self) -> String {
         html::page(self.scenario, self.outcome, &self.run, &self.timeline)
+    }
+
+    /// The plots `shown`, below each other, as one SVG file that follows light and dark.
+    #[must_use]
+    pub fn svg(&self, shown: &[Shown]) -> String {
+        let plots: Vec<Plot> = shown.iter().flat_map(|shown| self.plots(*shown)).collect();
+        let title = format!("{}: {}", self.run.scenario, self.run.title);
+        kms_page::plot::file(&title, &self.spoken(), &plots)
+    }
+
+    fn plots(&self, shown: Shown) -> Vec<Plot> {
+        let (scenario, timeline) = (self.scenario, &self.timeline);
+        match shown {
+            Shown::States => vec![plots::states(scenario, timeline)],
+            Shown::Requests => vec![plots::requests(scenario, timeline)],
+            Shown::Count => plots::counts(scenario, timeline),
+            Shown::FirstActivation => plots::first_activation(self.outcome).into_iter().collect(),
+        }
+    }
+
+    /// The run in a sentence or two, for those who do not see its plots.
+    fn spoken(&self) -> String {
+        let run = &self.run;
+        let states: Vec<String> = STATES
+            .iter()
+            .zip(run.states_final)
+            .filter(|(_, many)| *many > 0)
+            .map(|(state, many)| format!("{} {state}", number(many)))
+            .collect();
+        format!(
+            "{} over {}. At the end: {}. {} requests at hosts.",
+            words::clients(run.clients),
+            self.scenario.duration,
+            states.join(", "),
+            number(run.requests_total)
+        )
     }
 
     /// Events 12288 and 12289 of the clients that were traced, a line each.

@@ -63,7 +63,8 @@ pub(super) async fn run(exporter: &Arc<Exporter>, wanted: Wanted) -> Result<Stri
         drop(place);
         report
     });
-    let report = match timeout(left, checking).await {
+    // A stage that ends with the time that is left still has its verdict told.
+    let report = match timeout(left + exporter.options.reserve / 2, checking).await {
         Err(_) => None,
         Ok(Ok(Ok(report))) => Some(report),
         Ok(Ok(Err(error))) => {

@@ -35,7 +35,7 @@ asked for, so that nobody else can scan with it:
 
 Examples:
   kms-probe exporter
-  kms-probe exporter --modules /etc/kms-probe/modules.toml --listen 0.0.0.0:9688
+  kms-probe exporter --modules /etc/kms-probe/modules.toml --listen 0.0.0.0:9688 --token-file token
   kms-probe exporter --modules modules.toml --check-config
   curl 'http://127.0.0.1:9688/probe?target=127.0.0.1&module=rpc&debug=true'
 
@@ -44,7 +44,7 @@ pub(super) struct ExporterArgs {
     /// File of modules and targets (TOML); SIGHUP and POST /-/reload read it again
     #[arg(long, value_name = "FILE")]
     modules: Option<PathBuf>,
-    /// Where to listen
+    /// Where to listen; beyond loopback a token is needed
     #[arg(long, value_name = "ADDR:PORT", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)))]
     listen: SocketAddr,
     /// Probes at the same time; further scrapes wait for a place, and get 503 when none is free in time
@@ -72,6 +72,12 @@ pub(super) fn run(args: ExporterArgs, out: &mut dyn Write) -> anyhow::Result<Out
         return Ok(Outcome::Healthy);
     }
     let token = args.token_file.as_deref().map(read_token).transpose()?;
+    anyhow::ensure!(
+        token.is_some() || args.listen.ip().to_canonical().is_loopback(),
+        "--listen: `{}` can be reached from other machines: that needs --token-file, or use a \
+         loopback address",
+        args.listen
+    );
     let modules = args.modules;
     let options = Options {
         listen: args.listen,

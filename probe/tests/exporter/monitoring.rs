@@ -141,6 +141,7 @@ fn a_real_prometheus_scrapes_every_metric_that_rules_and_dashboard_ask_for() {
     let missing: Vec<&String> =
         asked.iter().filter(|name| !names.contains(name.as_str())).collect();
     assert!(missing.is_empty(), "{missing:?} of {names:?}");
+    assert_documented(&names);
     let rules = prometheus.get("/api/v1/rules");
     assert_eq!(rules["data"]["groups"].as_array().unwrap().len(), 2, "{rules:#}");
     // What the dashboard asks is understood, with its variables as Grafana fills them in.
@@ -152,6 +153,26 @@ fn a_real_prometheus_scrapes_every_metric_that_rules_and_dashboard_ask_for() {
         let answer = prometheus.query(&filled);
         assert_eq!(answer["status"], "success", "{filled}: {answer}");
     }
+}
+
+/// The tables of the documentation name every metric that there is, and no other.
+fn assert_documented(scraped: &BTreeSet<&str>) {
+    let text = fs::read_to_string(skip::workspace_root().join("docs/exporter.md")).unwrap();
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let documented: BTreeSet<&str> = rows
+        .map(|(name, _)| name)
+        .filter(|name| name.starts_with("kms_probe_") || name.starts_with("probe_"))
+        .collect();
+    let parts = ["_bucket", "_sum", "_count"];
+    let whole = |name: &&str| {
+        let name = *name;
+        let part = parts.iter().find_map(|part| name.strip_suffix(part));
+        part.filter(|whole| whole.ends_with("_seconds")).unwrap_or(name)
+    };
+    let ours =
+        scraped.iter().filter(|name| name.contains("kms_probe_") || name.starts_with("probe_"));
+    let ours: BTreeSet<&str> = ours.map(whole).collect();
+    assert_eq!(ours, documented);
 }
 
 /// What the panels of the dashboard and the rules ask.

@@ -25,14 +25,14 @@ pub(super) fn read(name: &str, text: &str) -> anyhow::Result<Settings> {
     ensure!(!names.is_empty(), "{name}: no module in it: a table such as `[module.rpc]` is wanted");
     let of_all: Vec<&Entry> = file.entries.iter().filter(|entry| entry.table == [ALL]).collect();
     let mut modules = BTreeMap::new();
-    for module in names {
+    for module in &names {
         let own = |entry: &&Entry| entry.table == [MODULE, module.as_str()];
         let own: Vec<&Entry> = file.entries.iter().filter(own).collect();
         let given = |entry: &&&Entry| !own.iter().any(|other| other.key == entry.key);
         let entries: Vec<&Entry> = own.iter().chain(of_all.iter().filter(given)).copied().collect();
         let understood =
             understand(&entries).with_context(|| format!("{name}: module `{module}`"))?;
-        modules.insert(module, understood);
+        modules.insert(module.clone(), understood);
     }
     let allow = file.entries.iter().find(|entry| entry.table == [TARGETS] && entry.key == ALLOW);
     let allow = match allow {
@@ -41,7 +41,7 @@ pub(super) fn read(name: &str, text: &str) -> anyhow::Result<Settings> {
             entry.values.iter().map(|text| Rule::parse(text)).collect::<Result<_, _>>()?,
         ),
     };
-    let shown = shown(&allow, &file.entries);
+    let shown = shown(&allow, &names, &file.entries);
     Ok(Settings { modules, allow, shown })
 }
 
@@ -120,25 +120,30 @@ fn understand(entries: &[&Entry]) -> anyhow::Result<Module> {
 }
 
 /// The file as it was understood: secrets are left out.
-fn shown(allow: &AllowList, entries: &[Entry]) -> String {
+fn shown(allow: &AllowList, names: &[String], entries: &[Entry]) -> String {
     let check = check_command();
+    let modules = names.iter().map(|name| vec![MODULE.to_owned(), name.clone()]);
     let mut text = shown_targets(allow);
-    let mut table: &[String] = &[];
-    for entry in entries.iter().filter(|entry| entry.table != [TARGETS]) {
-        if entry.table != table {
-            table = &entry.table;
-            let _infallible = writeln!(text, "\n[{}]", table.join("."));
+    for table in [vec![ALL.to_owned()]].into_iter().chain(modules) {
+        let own: Vec<&Entry> = entries.iter().filter(|entry| entry.table == table).collect();
+        if table == [ALL] && own.is_empty() {
+            continue;
         }
-        let arg = option::option(&check, &entry.key);
-        let value = match arg {
-            Some(arg) if option::is_secret(arg) => "\"(not shown)\"".to_owned(),
-            Some(arg) if option::is_list(arg) => format!("{:?}", entry.values),
-            Some(arg) if option::is_switch(arg) => entry.values.concat(),
-            _ => format!("{:?}", entry.values.concat()),
-        };
-        let _infallible = writeln!(text, "{} = {value}", entry.key);
+        let _infallible = writeln!(text, "\n[{}]", table.join("."));
+        for entry in own {
+            let _infallible = writeln!(text, "{} = {}", entry.key, shown_value(&check, entry));
+        }
     }
     text
+}
+
+fn shown_value(check: &Command, entry: &Entry) -> String {
+    match option::option(check, &entry.key) {
+        Some(arg) if option::is_secret(arg) => "\"(not shown)\"".to_owned(),
+        Some(arg) if option::is_list(arg) => format!("{:?}", entry.values),
+        Some(arg) if option::is_switch(arg) => entry.values.concat(),
+        _ => format!("{:?}", entry.values.concat()),
+    }
 }
 
 /// What there is without a file.
@@ -192,6 +197,7 @@ mod tests {
         assert!(!settings.shown.contains("0001020304"));
         let again = read("m.toml", &settings.shown.replace("lab_key", "# lab_key")).unwrap();
         assert_eq!(again.allow, settings.allow);
+        assert_eq!(again.modules.len(), 2);
     }
 
     #[test]

@@ -163,16 +163,16 @@ fn assert_documented(scraped: &BTreeSet<&str>) {
         .map(|(name, _)| name)
         .filter(|name| name.starts_with("kms_probe_") || name.starts_with("probe_"))
         .collect();
-    let parts = ["_bucket", "_sum", "_count"];
-    let whole = |name: &&str| {
-        let name = *name;
-        let part = parts.iter().find_map(|part| name.strip_suffix(part));
-        part.filter(|whole| whole.ends_with("_seconds")).unwrap_or(name)
-    };
     let ours =
         scraped.iter().filter(|name| name.contains("kms_probe_") || name.starts_with("probe_"));
-    let ours: BTreeSet<&str> = ours.map(whole).collect();
+    let ours: BTreeSet<&str> = ours.map(|name| family(name)).collect();
     assert_eq!(ours, documented);
+}
+
+/// The name of a histogram, for its parts.
+fn family(name: &str) -> &str {
+    let part = ["_bucket", "_sum", "_count"].iter().find_map(|part| name.strip_suffix(part));
+    part.filter(|whole| whole.ends_with("_seconds")).unwrap_or(name)
 }
 
 /// What the panels of the dashboard and the rules ask.

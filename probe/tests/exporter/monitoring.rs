@@ -124,6 +124,7 @@ fn a_real_prometheus_scrapes_every_metric_that_rules_and_dashboard_ask_for() {
         ("probe_success{job=\"kms\",instance=\"lab.test\",module=\"rpc\"}", "1"),
         ("probe_success{job=\"kms\",instance=\"127.0.0.1:1\",module=\"rpc\"}", "0"),
         ("min(kms_probe_certificate_days_left{job=\"kms_clock\"})", "5"),
+        ("min(kms_probe_exporter_probes_total{module=\"clock\"} > bool 0)", "1"),
         ("kms_probe_exporter_refused_total{reason=\"not_allowed\"}", "1"),
     ] {
         until(query, || prometheus.value(query).as_deref() == Some(expected));

@@ -1,7 +1,7 @@
 //! Checks for Prometheus, by its multi-target convention: `/probe?target=T&module=M`.
 //!
-//! [`settings`] says which modules there are and [`allow`] which targets; [`probe`] answers one scrape;
-//! [`routes`] and [`server`] are the edges.
+//! `settings` says which modules there are and `allow` which targets; `probe` answers one scrape;
+//! `routes` and `server` are the edges.
 
 mod allow;
 mod metrics;

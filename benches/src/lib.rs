@@ -19,10 +19,12 @@
 //! - [`load`]: `kms-sim load` beside the floor's client, against the floor with answers of an RPC server.
 //! - [`earlier`]: `kms-sim serve` beside an earlier build of it.
 //! - [`sans_io`]: the server's state machine without a socket; [`instructions`] counts what it takes.
+//! - [`analyze`]: `kms-probe analyze` on a log of a million requests.
 //! - [`machine`]: processors, descriptors, and what the report says about the machine.
 //! - [`suite`]: the plan, its rounds, and the figures.
 //! - [`report`]: text and JSON.
 
+pub mod analyze;
 pub mod check;
 pub mod child;
 pub mod discover;

@@ -3,8 +3,12 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "analyze/captures.rs"]
+mod captures;
 #[path = "analyze/files.rs"]
 mod files;
+#[path = "analyze/fleets.rs"]
+mod fleets;
 #[path = "analyze/harness.rs"]
 mod harness;
 #[path = "analyze/hostile.rs"]

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 use kms_benches::script::Sizes;
 use kms_benches::suite::{self, Plan};
-use kms_benches::{earlier, floor, hold, journal, load, report, soak, usage};
+use kms_benches::{analyze, earlier, floor, hold, journal, load, report, soak, usage};
 use nix::sys::resource::{Resource, getrlimit};
 
 /// Measures `kms-sim serve` as a share of a bare tokio server, on two processors.
@@ -44,6 +44,9 @@ enum Format {
 
 #[derive(Debug, Subcommand)]
 enum Role {
+    /// `kms-probe analyze` on a log of a million requests; fails when that takes more than 10 s or
+    /// 200 MiB, but not with --smoke
+    Analyze,
     /// Only the journal that answers wait for, beside bare SQLite
     Journal,
     /// Only `kms-sim serve`, beside an earlier build of it
@@ -108,6 +111,7 @@ fn main() -> Result<()> {
             earlier::page(&earlier::run(&plan(&arguments)?, &program, progress)?)
         }
         Some(Role::Soak { seconds, seed }) => return soak(&arguments, seconds, seed),
+        Some(Role::Analyze) => return analyze(&arguments),
         Some(Role::Hold { seconds }) => return hold(&arguments, seconds),
         None => {
             let format = arguments.format;
@@ -130,6 +134,16 @@ fn hold(arguments: &Arguments, seconds: u64) -> Result<()> {
     let figures = hold::run(hold::Plan { rounds, measure, half_open, kms_sim }, progress)?;
     io::stdout().write_all(figures.text().as_bytes()).context("write the result")?;
     ensure!(arguments.smoke || figures.holds(), "others are delayed for too long");
+    Ok(())
+}
+
+fn analyze(arguments: &Arguments) -> Result<()> {
+    let Plan { kms_probe, .. } = plan(arguments)?;
+    let (events, rounds) =
+        if arguments.smoke { (20_000, 1) } else { (1_000_000, arguments.rounds) };
+    let figures = analyze::run(&analyze::Plan { events, rounds, kms_probe }, progress)?;
+    io::stdout().write_all(figures.text().as_bytes()).context("write the result")?;
+    ensure!(arguments.smoke || figures.holds(), "analyze takes too much time or memory");
     Ok(())
 }
 

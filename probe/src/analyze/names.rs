@@ -57,8 +57,8 @@ impl Names {
     /// Ids; further ones are counted and left out.
     pub const IDS_MAX: usize = 1_000_000;
 
-    /// Nothing yet. With `redact`, names and addresses are shown as pseudonyms, the same one for
-    /// the same name.
+    /// Nothing yet. With `redact`, names, addresses and ids are shown as pseudonyms, the same one
+    /// for the same name.
     #[must_use]
     pub fn new(redact: bool) -> Self {
         Self { redact, ..Self::default() }
@@ -150,6 +150,12 @@ impl Names {
         self.texts.iter().map(AsRef::as_ref)
     }
 
+    /// A client machine id for people: as it was read, or its pseudonym.
+    #[must_use]
+    pub fn show_id(&self, id: Id) -> String {
+        if self.redact && id.is_some() { format!("id-{}", id.0) } else { self.guid(id).to_string() }
+    }
+
     /// Whether names are shown as pseudonyms.
     #[must_use]
     pub const fn redacts(&self) -> bool {
@@ -202,6 +208,8 @@ mod tests {
         assert_eq!(names.show(with_port), "name-1:1688");
         assert!(names.show(address).starts_with("address-"));
         assert!(!names.show(address).contains("192"));
+        let id = names.id(Guid::from_bytes([7; 16]));
+        assert_eq!(names.show_id(id), "id-1");
     }
 
     #[test]

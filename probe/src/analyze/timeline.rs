@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::moment::{DAY, MINUTE, Moment};
-use super::names::{Id, Name};
+use super::names::{Id, Name, Names};
 use super::record::{CLIENT_PROCESSED, CLIENT_SENT, Event, HOST_PROCESSED};
 use super::records::Records;
 
@@ -40,6 +40,11 @@ pub struct Client {
     pub cmid: Id,
     /// Names it used.
     pub names: BTreeSet<Name>,
+    /// Whether a name came back after another one: then several machines share the id, for a machine
+    /// that is renamed does not return to its old name.
+    pub is_shared: bool,
+    /// The name it used last.
+    pub last_name: Name,
     /// Addresses it came from.
     pub addresses: BTreeSet<Name>,
     /// Hosts it asked.
@@ -81,7 +86,7 @@ impl Timeline {
         timeline.measure(&records.events);
         let pending = timeline.pair(&records.events);
         timeline.explain_missing(&records.events, &pending);
-        timeline.follow(&records.events);
+        timeline.follow(&records.events, &records.names);
         timeline
     }
 
@@ -167,7 +172,7 @@ impl Timeline {
         }
     }
 
-    fn follow(&mut self, events: &[Event]) {
+    fn follow(&mut self, events: &[Event], names: &Names) {
         let mut by_id: HashMap<Id, usize> = HashMap::new();
         let mut id_of_machine: HashMap<Name, Id> = HashMap::new();
         for (index, event) in events.iter().enumerate() {
@@ -195,7 +200,7 @@ impl Timeline {
                 }
             };
             if let Some(client) = self.clients.get_mut(at) {
-                client.take(index, event);
+                client.take(index, event, names);
             }
         }
     }
@@ -206,6 +211,8 @@ impl Client {
         Self {
             cmid,
             names: BTreeSet::new(),
+            is_shared: false,
+            last_name: Name::NONE,
             addresses: BTreeSet::new(),
             hosts: BTreeSet::new(),
             sent: 0,
@@ -221,7 +228,7 @@ impl Client {
         }
     }
 
-    fn take(&mut self, index: usize, event: &Event) {
+    fn take(&mut self, index: usize, event: &Event, names: &Names) {
         match event.id {
             CLIENT_SENT => self.sent += 1,
             CLIENT_PROCESSED => self.answers += 1,
@@ -232,6 +239,7 @@ impl Client {
         self.n_policy = event.n_policy.or(self.n_policy);
         // The machine's own name is what hosts see; what a host calls itself is not the client's.
         let own = if event.is_of_host() { event.name } else { event.computer };
+        self.take_name(own, names);
         for (set, name) in [
             (&mut self.names, own),
             (&mut self.addresses, event.address),
@@ -251,10 +259,30 @@ impl Client {
         }
     }
 
+    fn take_name(&mut self, own: Name, names: &Names) {
+        if !own.is_some() || own == self.last_name {
+            return;
+        }
+        let is_same = |known: Name| is_same_machine(names.text(known), names.text(own));
+        if self.last_name.is_some() && !is_same(self.last_name) {
+            self.is_shared |= self.names.iter().any(|known| is_same(*known));
+        }
+        self.last_name = own;
+    }
+
     /// Whether it succeeded after a moment.
     #[must_use]
     pub fn succeeded_after(&self, time: Moment) -> bool {
         self.last_success.is_known() && self.last_success > time
+    }
+}
+
+/// Whether two names are of one machine: with and without a domain, in large and small letters.
+fn is_same_machine(one: &str, other: &str) -> bool {
+    let label = |text: &str| text.find('.').unwrap_or(text.len());
+    match (one.get(..label(one)), other.get(..label(other))) {
+        (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
+        _ => false,
     }
 }
 

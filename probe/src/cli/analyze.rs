@@ -40,7 +40,7 @@ pub(super) struct AnalyzeArgs {
     /// Port of KMS hosts in captures, beside 1688; may be repeated
     #[arg(long = "kms-port", value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     ports: Vec<u16>,
-    /// Show names and addresses as pseudonyms, the same one for the same name
+    /// Show names, addresses and machine ids as pseudonyms, each always as the same one
     #[arg(long)]
     redact: bool,
     /// Severity from which on the exit code is 1

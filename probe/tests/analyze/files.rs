@@ -88,7 +88,8 @@ fn redacted_reports_hold_no_name() {
         let output = run(&[&client, &host], &["--redact", "--format", format]);
         let shown = text(&output.stdout);
         assert!(!shown.contains("pc1") && !shown.contains("corp"), "{format}: {shown}");
-        assert!(shown.contains("name-"), "{format}: {shown}");
+        assert!(shown.contains("name-") && shown.contains("id-"), "{format}: {shown}");
+        assert!(!shown.contains(CMID), "{format}: {shown}");
     }
 }
 

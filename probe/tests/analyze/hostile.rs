@@ -6,7 +6,7 @@ use kms_probe::analyze::readers::{self, Options};
 use kms_probe::analyze::records::Records;
 use proptest::prelude::*;
 
-use crate::harness::{Folder, code, run, text};
+use crate::harness::{CMID, Folder, SKU, code, event, run, text};
 
 /// Beginnings that make a reader take the rest.
 const BEGINNINGS: [&[u8]; 14] = [
@@ -94,4 +94,129 @@ fn nothing_from_a_file_acts_on_a_terminal() {
     let shown = text(&output.stdout);
     assert!(shown.contains("\\u{1b}[2Jpc"), "{shown}");
     assert!(!shown.contains('\u{1b}') && !shown.contains('\u{202e}'));
+}
+
+/// Address space that is enough for a whole analysis, and too little for what a header may claim.
+const LIMIT_KIB: u32 = 768 << 10;
+
+/// `kms-probe analyze` on one file with bounded memory: it ends in good order or the test fails.
+#[track_caller]
+fn bounded(name: &str, content: impl AsRef<[u8]>) -> (i32, String) {
+    let folder = Folder::new();
+    let path = folder.file("x", content);
+    let output = std::process::Command::new("sh")
+        .args(["-c", &format!("ulimit -v {LIMIT_KIB} && exec \"$0\" analyze \"$1\"")])
+        .arg(env!("CARGO_BIN_EXE_kms-probe"))
+        .arg(&path)
+        .env("KMS_PROBE_CONFIG", "")
+        .output()
+        .unwrap();
+    let shown = format!("{}{}", text(&output.stdout), text(&output.stderr));
+    assert!(
+        output.status.code().is_some_and(|code| code <= 2),
+        "{name}: {}: {shown}",
+        output.status
+    );
+    (code(&output), shown)
+}
+
+/// An event as a client logs it, to `host`.
+fn sent(host: &str) -> String {
+    let data =
+        format!("0x800706BA, 0x0, {host}, {CMID}, 2026/11/20 16:00, 0, 1, 200000, {SKU}, 25");
+    event(12288, 7, "2026-11-20T16:00:00Z", "pc1", &data)
+}
+
+#[test]
+fn entities_do_not_expand_however_deep_they_are() {
+    let mut entities = String::from("<!ENTITY a0 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'>");
+    for level in 1..40 {
+        let twice = format!("&a{};", level - 1).repeat(10);
+        entities.push_str(&format!("<!ENTITY a{level} '{twice}'>"));
+    }
+    let outside = "<!ENTITY x SYSTEM 'file:///etc/passwd'>";
+    let bomb =
+        format!("<!DOCTYPE e [{entities}{outside}]><Events>{}</Events>", sent("k&a39;&x;1:1688"));
+    let (code, shown) = bounded("entities", bomb);
+    assert_eq!(code, 1);
+    assert!(shown.contains("(host k1:1688)"), "{shown}");
+}
+
+#[test]
+fn lengths_that_claim_gigabytes_cost_nothing() {
+    let claim = 0x7FFF_FFF0_u32.to_le_bytes();
+    let pcap = [
+        &[0xD4, 0xC3, 0xB2, 0xA1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0][..],
+        &[0xFF, 0xFF, 0xFF, 0x7F, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        &claim,
+        &claim,
+        &[0; 64],
+    ];
+    let section = [0x0A, 0x0D, 0x0D, 0x0A];
+    let pcapng = [&section[..], &claim, &[0x4D, 0x3C, 0x2B, 0x1A, 1, 0, 0, 0], &[0xFF; 8]];
+    let mut evtx =
+        [&b"ElfFile\0"[..], &[0xFF; 32], &[0; 4056], b"ElfChnk\0", &[0xFF; 504]].concat();
+    evtx.resize(4096 + 65_536, 0xFF);
+    let mut journal = b"SQLite format 3\0".to_vec();
+    journal.extend([0xFF, 0xFF, 1, 1, 0, 64, 32, 32, 0, 0, 0, 1, 0x7F, 0xFF, 0xFF, 0xFF]);
+    journal.resize(4096, 0xFF);
+    for (name, content) in
+        [("pcap", pcap.concat()), ("pcapng", pcapng.concat()), ("evtx", evtx), ("journal", journal)]
+    {
+        let (code, shown) = bounded(name, content);
+        assert_eq!(code, 2, "{name}: {shown}");
+        assert!(!shown.trim().is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn what_never_ends_is_held_to_its_limit() {
+    let long = "x".repeat(64 << 20);
+    for (name, content, part) in [
+        ("an event", format!("<Event><Data>{long}"), "kms-probe"),
+        ("a cell", format!("Id,Message,ProviderName\n12288,\"{long}"), ""),
+        ("a line", format!("Name: {long}"), ""),
+        ("a document", format!("{{\"verdict\":\"{long}\"}}"), "MiB"),
+        ("nesting", format!("{{\"verdict\":{}", "[".repeat(1 << 20)), "JSON"),
+    ] {
+        let (_, shown) = bounded(name, content);
+        assert!(part == "kms-probe" || shown.contains(part), "{name}: {shown}");
+        assert!(shown.len() < 10_000, "{name}: {} bytes", shown.len());
+    }
+}
+
+#[test]
+fn a_file_cut_anywhere_gives_what_stands_before_and_says_so() {
+    let capture: &[u8] = include_bytes!("captures/loopback.pcap");
+    for length in [24, 30, 1_000, 5_000, capture.len() - 1] {
+        let (_, shown) = bounded("cut", &capture[..length]);
+        assert!(length == 24 || shown.contains("ends in the middle"), "{length}: {shown}");
+    }
+    let events = format!("<Events>{}{}", sent("k1:1688"), sent("k2:1688"));
+    let (code, shown) = bounded("cut", &events[..events.len() - 40]);
+    assert_eq!(code, 1);
+    assert!(shown.contains("cut off") && shown.contains("k1:1688"), "{shown}");
+}
+
+#[test]
+fn what_is_mixed_in_one_file_is_skipped_and_counted() {
+    let mixed = [
+        sent("k1:1688").as_bytes(),
+        include_bytes!("captures/loopback.pcap"),
+        b"\0\xFF<Event><nonsense",
+        sent("k2:1688").as_bytes(),
+    ]
+    .concat();
+    let (code, shown) = bounded("mixed", mixed);
+    assert_eq!(code, 1, "{shown}");
+    assert!(shown.contains("client.host_unreachable"), "{shown}");
+    let after = [include_bytes!("captures/loopback.pcap"), sent("k1:1688").as_bytes()].concat();
+    let (_, shown) = bounded("mixed", after);
+    assert!(shown.contains("68 read"), "{shown}");
+    assert!(
+        shown.contains("is no packet")
+            || shown.contains("ends in the middle")
+            || shown.contains("KiB"),
+        "{shown}"
+    );
 }

@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use kms_protocol::kms::Hresult;
 
-use super::super::moment::DAY;
-use super::super::names::Id;
+use super::super::moment::{DAY, Moment};
+use super::super::names::{Id, Name};
 use super::super::record::{
-    ACTIVATION_FAILED, CLIENT_PROCESSED, CLIENT_SENT, Event, FLAG_NOT_ENOUGH_COUNT, HOST_FAILED,
-    PUBLISH_FAILED,
+    ACTIVATION_FAILED, AD_ACTIVATED, CLIENT_PROCESSED, CLIENT_SENT, Event, FIRMWARE_KEY,
+    FLAG_NOT_ENOUGH_COUNT, HOST_FAILED, PUBLISH_FAILED,
 };
 use super::super::records::Records;
 use super::super::timeline::{Client, Missing, SILENCE, Timeline};
@@ -31,7 +31,7 @@ pub(super) fn find(records: &Records, timeline: &Timeline, gathered: &mut Gather
 }
 
 /// Whom an event concerns: a client, as long as its id is known, or the machine that logged it.
-fn subject(event: &Event, machines: &HashMap<super::super::names::Name, Id>) -> Option<Subject> {
+fn subject(event: &Event, machines: &HashMap<Name, Id>) -> Option<Subject> {
     let cmid = match event.id {
         PUBLISH_FAILED => return Some(Subject::Named(event.name)),
         HOST_FAILED => return Some(Subject::Named(event.computer)),
@@ -54,6 +54,9 @@ fn of_result(records: &Records, event: &Event, seen: &Seen, gathered: &mut Gathe
         return gathered.add("client.foreign_key", seen, || {
             "its request could not be opened with the lab's key".to_owned()
         });
+    }
+    if let Some((finding, words)) = told_by_id(event.id) {
+        return gathered.add(finding, seen, || words.to_owned());
     }
     let is_low = event.flags & FLAG_NOT_ENOUGH_COUNT != 0
         || (code == 0 && event.count.zip(event.n_policy).is_some_and(|(count, n)| count < n));
@@ -85,6 +88,16 @@ fn of_result(records: &Records, event: &Event, seen: &Seen, gathered: &mut Gathe
             false => format!("{} (host {host})", explained(code)),
         }
     });
+}
+
+/// Events that say something by their id alone. 1003, a finished check of the licensing status, says
+/// nothing that is wrong.
+const fn told_by_id(id: u32) -> Option<(&'static str, &'static str)> {
+    match id {
+        AD_ACTIVATED => Some(("client.activated_by_directory", "logged 12308")),
+        FIRMWARE_KEY => Some(("client.firmware_key", "logged 1058")),
+        _ => None,
+    }
 }
 
 /// The finding that a code calls for.
@@ -151,7 +164,17 @@ fn unanswered(records: &Records, timeline: &Timeline, gathered: &mut Gathered) {
 /// Clients whose last request is long ago, by the end of the host's log.
 fn silent(timeline: &Timeline, records: &Records, gathered: &mut Gathered) {
     let Some((_, end)) = timeline.host_log else { return };
-    for client in timeline.clients.iter().filter(|client| client.host_saw > 0) {
+    let mut heard: HashMap<Name, Moment> = HashMap::new();
+    for client in &timeline.clients {
+        let last = heard.entry(client.last_name).or_insert(client.last);
+        *last = client.last.max(*last);
+    }
+    // A machine with a new id goes on asking under its name.
+    let goes_on = |client: &Client| {
+        let last = heard.get(&client.last_name).filter(|_| client.last_name.is_some());
+        last.is_some_and(|last| end.since(*last).is_some_and(|silence| silence <= SILENCE))
+    };
+    for client in timeline.clients.iter().filter(|client| client.host_saw > 0 && !goes_on(client)) {
         let Some(silence) = end.since(client.last).filter(|silence| *silence > SILENCE) else {
             continue;
         };

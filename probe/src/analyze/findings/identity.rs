@@ -1,6 +1,7 @@
 //! Findings about who is who: machine ids and names, hosts of DNS and hosts in use.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
 
 use super::super::names::{Name, Names};
 use super::super::records::Records;
@@ -23,13 +24,17 @@ fn duplicates(records: &Records, timeline: &Timeline, gathered: &mut Gathered) {
         }
         let name = client.names.iter().next().copied().unwrap_or_default();
         let Some(seen) = seen_of(records, client, name) else { continue };
-        gathered.add("identity.duplicate_cmid", &seen, || {
-            format!(
-                "{} machines use it: {}",
-                distinct.len(),
-                list(client.names.iter().copied(), &records.names)
-            )
-        });
+        let shown = || list(client.names.iter().copied(), &records.names);
+        let count = distinct.len();
+        if client.is_shared {
+            gathered.add("identity.duplicate_cmid", &seen, || {
+                format!("{count} machines use it: {}", shown())
+            });
+        } else {
+            gathered.add("identity.name_changes", &seen, || {
+                format!("{count} names one after the other: {}", shown())
+            });
+        }
     }
 }
 
@@ -113,7 +118,8 @@ fn hosts(records: &Records, timeline: &Timeline, gathered: &mut Gathered) {
             });
         }
     }
-    let used_any = used.iter().any(|host| !host.is_empty());
+    // Addresses in use do not tell which of the names are.
+    let used_any = used.iter().any(|host| !host.is_empty() && !is_address(host));
     for (host, (name, answer)) in published.iter().filter(|_| used_any) {
         if used.contains(host) {
             continue;
@@ -133,8 +139,8 @@ fn key(text: &str) -> String {
 }
 
 fn is_address(text: &str) -> bool {
-    let host = text.rsplit_once(':').map_or(text, |(host, _)| host);
-    host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>().is_ok()
+    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    text.parse::<SocketAddr>().is_ok() || bare.parse::<IpAddr>().is_ok()
 }
 
 fn seen_of(records: &Records, client: &Client, name: Name) -> Option<Seen> {

@@ -6,7 +6,7 @@ mod licenses;
 mod network;
 pub mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::moment::Moment;
 use super::names::{Id, Name};
@@ -139,14 +139,38 @@ fn unusual(records: &Records, gathered: &mut Gathered) {
     }
 }
 
+/// When clients were last served, by their id, and by their name in case they get another id.
+struct Successes {
+    by_id: HashMap<Id, Moment>,
+    by_name: HashMap<Name, Moment>,
+}
+
+impl Successes {
+    fn of(timeline: &Timeline) -> Self {
+        let mut by_name: HashMap<Name, Moment> = HashMap::new();
+        // What is shared says nothing of the one machine that a name stands for.
+        let own = timeline.clients.iter().filter(|client| client.names.len() == 1);
+        for client in own.filter(|client| client.last_name.is_some()) {
+            let last = by_name.entry(client.last_name).or_insert(Moment::UNKNOWN);
+            *last = client.last_success.max(*last);
+        }
+        let by_id = timeline.clients.iter().map(|client| (client.cmid, client.last_success));
+        Self { by_id: by_id.collect(), by_name }
+    }
+
+    fn last(&self, cmid: Id, name: Name) -> Moment {
+        let (by_id, by_name) = (self.by_id.get(&cmid), self.by_name.get(&name));
+        by_id.max(by_name).copied().unwrap_or(Moment::UNKNOWN)
+    }
+}
+
 fn conclude(gathered: Gathered, timeline: &Timeline) -> Vec<Finding> {
-    let successes: std::collections::HashMap<Id, Moment> =
-        timeline.clients.iter().map(|client| (client.cmid, client.last_success)).collect();
+    let successes = Successes::of(timeline);
     let mut findings: BTreeMap<usize, Finding> = BTreeMap::new();
     for ((index, _), mut case) in gathered.cases {
         let Some(row) = table::ROWS.get(index) else { continue };
-        if let (true, Subject::Client(cmid, _)) = (row.ends_with_success, case.subject) {
-            let success = successes.get(&cmid).copied().unwrap_or(Moment::UNKNOWN);
+        if let (true, Subject::Client(cmid, name)) = (row.ends_with_success, case.subject) {
+            let success = successes.last(cmid, name);
             // A request that tells of its client's state may be the one that mends it.
             let ends_itself = matches!(row.code, "client.validity_low" | "client.expired");
             case.is_over =

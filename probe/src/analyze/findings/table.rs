@@ -105,7 +105,7 @@ pub const ROWS: &[Row] = &[
         "client.expired",
         Critical,
         true,
-        "the licence has run out and the product shows notifications",
+        "the product shows notifications: its licence has run out, or it was never activated",
         "let the client reach a KMS host and run `slmgr /ato`",
     ),
     row(
@@ -137,11 +137,32 @@ pub const ROWS: &[Row] = &[
         "if the machine is still in use, check its path to the host; after 30 days it no longer counts",
     ),
     row(
+        "client.activated_by_directory",
+        Info,
+        false,
+        "the machine was activated through Active Directory, and so does not ask a KMS host",
+        "nothing where that is meant; it does not count at a KMS host",
+    ),
+    row(
+        "client.firmware_key",
+        Info,
+        false,
+        "Windows could not install the product key that the machine's maker left in the firmware",
+        "nothing where KMS is meant: the key in use is another one",
+    ),
+    row(
         "identity.duplicate_cmid",
         Warning,
         false,
         "several machines use one client machine id, so that the host counts them as one: their image was not generalised",
         "run `slmgr /rearm` on them and restart; generalise the image with `sysprep /generalize`, with SkipRearm at 0",
+    ),
+    row(
+        "identity.name_changes",
+        Info,
+        false,
+        "one client machine id was used under several names, and none of them came back: the machine was renamed or draws a name at each boot, or several machines with one image each asked once",
+        "nothing where machines are renamed; else see whether the names are machines of their own, and rearm those",
     ),
     row(
         "identity.cmid_changes",

@@ -91,6 +91,24 @@ fn every_documented_code_has_its_finding() {
 }
 
 #[test]
+fn events_that_say_all_by_their_id_are_information_and_1003_says_nothing() {
+    let mut records = records();
+    for id in [1003, 1058, 12308] {
+        let mut event = Event::new(id, Place::default());
+        event.computer = records.names.name("pc1");
+        event.hresult = (id == 1058).then_some(0xC004_F057);
+        records.events.push(event);
+    }
+    assert_eq!(
+        codes(&mut records),
+        [
+            ("client.activated_by_directory", Severity::Info),
+            ("client.firmware_key", Severity::Info)
+        ]
+    );
+}
+
+#[test]
 fn without_an_answer_the_hosts_log_decides() {
     let mut alone = records();
     sent(&mut alone, "pc1", 1, 10, 0);
@@ -133,12 +151,26 @@ fn identities_that_are_shared_or_change_are_found() {
     at_host(&mut records, "pc1", 1, 10, 0);
     at_host(&mut records, "PC1.corp.test", 1, 11, 0);
     assert_eq!(codes(&mut records), []);
+    // A name that does not come back may be a new name of the same machine.
     at_host(&mut records, "pc2", 1, 12, 0);
+    assert_eq!(codes(&mut records), [("identity.name_changes", Severity::Info)]);
+    at_host(&mut records, "pc1", 1, 12, 0);
     assert_eq!(codes(&mut records), [("identity.duplicate_cmid", Severity::Warning)]);
     at_host(&mut records, "pc9", 7, 13, 0);
     at_host(&mut records, "pc9", 8, 14, 0);
     let found = codes(&mut records);
     assert!(found.contains(&("identity.cmid_changes", Severity::Warning)), "{found:?}");
+}
+
+#[test]
+fn a_machine_with_a_new_id_neither_stopped_asking_nor_fails_any_longer() {
+    let day = 24 * 60;
+    let mut records = records();
+    at_host(&mut records, "pc1", 1, 0, 0xC004_F06C);
+    at_host(&mut records, "pc1", 2, 20 * day, 0);
+    let found = codes(&mut records);
+    assert!(found.contains(&("client.skew", Severity::Info)), "{found:?}");
+    assert!(found.iter().all(|(code, _)| *code != "client.stopped_asking"), "{found:?}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Windows event logs (EVTX), by the evtx crate, whose chunks have budgets of their own.
 
-use std::fs::File;
+use std::io::{Read, Seek};
 
 use evtx::{EvtxParser, ParserSettings};
 
@@ -9,7 +9,7 @@ use super::event::RawEvent;
 use super::xml;
 
 /// Reads all records. A record or chunk that is broken costs itself only.
-pub(super) fn read(file: File, sink: &mut Sink<'_>) {
+pub(super) fn read(file: impl Read + Seek, sink: &mut Sink<'_>) {
     let mut parser = match EvtxParser::from_read_seek(file) {
         Ok(parser) => parser.with_configuration(ParserSettings::new().indent(false)),
         Err(error) => return sink.problem(format!("no header of an event log: {}", first(&error))),

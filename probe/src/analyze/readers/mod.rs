@@ -7,6 +7,7 @@ mod capture;
 mod collector;
 pub mod encoding;
 mod event;
+mod event_lines;
 mod evtx;
 mod journal;
 mod license;
@@ -33,6 +34,8 @@ pub enum FileKind {
     EventsTable,
     /// A Windows event log.
     Evtx,
+    /// Events 12288 and 12289 as lines.
+    EventLines,
     /// Lines as event 12290 has them.
     RequestLines,
     /// A journal of kms-sim.
@@ -59,6 +62,7 @@ impl FileKind {
             Self::EventsXml => "Windows events, XML",
             Self::EventsTable => "Windows events, table",
             Self::Evtx => "Windows event log",
+            Self::EventLines => "events 12288 and 12289 as lines",
             Self::RequestLines => "event 12290 as lines",
             Self::Journal => "kms-sim journal",
             Self::JournalLines => "kms-sim journal, JSON lines",
@@ -93,19 +97,14 @@ pub fn read(path: &Path, options: &Options, sink: &mut Sink<'_>) -> io::Result<(
     file.by_ref().take(START_BYTES).read_to_end(&mut start)?;
     file.rewind()?;
     match binary_kind(&start) {
-        Some(Binary::Kind(FileKind::Evtx)) => {
-            sink.kind(FileKind::Evtx);
-            evtx::read(file, sink);
-            Ok(())
-        }
-        Some(Binary::Kind(FileKind::Capture)) => {
-            sink.kind(FileKind::Capture);
-            capture::read(file, options, sink);
-            Ok(())
-        }
-        Some(Binary::Kind(_)) => {
+        Some(Binary::Kind(FileKind::Journal)) => {
             sink.kind(FileKind::Journal);
             journal::read(path, sink);
+            Ok(())
+        }
+        Some(Binary::Kind(kind)) => {
+            sink.kind(kind);
+            read_binary(kind, file, options, sink);
             Ok(())
         }
         Some(Binary::Packed(what)) => {
@@ -113,6 +112,35 @@ pub fn read(path: &Path, options: &Options, sink: &mut Sink<'_>) -> io::Result<(
             Ok(())
         }
         None => read_text(file, &start, options, sink),
+    }
+}
+
+/// Reads `content` as what `kind` says, whatever it is. A journal is SQLite's to read, from a file.
+///
+/// # Errors
+/// None in practice: reading from memory.
+pub fn read_bytes(
+    kind: FileKind,
+    content: &[u8],
+    options: &Options,
+    sink: &mut Sink<'_>,
+) -> io::Result<()> {
+    sink.kind(kind);
+    read_binary(kind, io::Cursor::new(content), options, sink);
+    let encoding = options.encoding.unwrap_or_else(|| Encoding::of(content).0);
+    read_as(kind, &mut Decoded::new(content, encoding, TEXT_BYTES_MAX), 0, sink)
+}
+
+fn read_binary(
+    kind: FileKind,
+    content: impl io::Read + io::Seek + Send,
+    options: &Options,
+    sink: &mut Sink<'_>,
+) {
+    match kind {
+        FileKind::Evtx => evtx::read(content, sink),
+        FileKind::Capture => capture::read(content, options, sink),
+        _ => {}
     }
 }
 
@@ -156,6 +184,7 @@ fn read_as(
     match kind {
         FileKind::EventsXml => xml::read(text, sink),
         FileKind::EventsTable | FileKind::JournalTable => table::read(text, before, sink),
+        FileKind::EventLines => event_lines::read(text, before, sink),
         FileKind::RequestLines => request_lines::read(text, before, sink),
         FileKind::JournalLines | FileKind::Report => report::read(text, before, sink),
         FileKind::Licenses => license::read(text, before, sink),
@@ -211,6 +240,7 @@ fn text_kind(start: &str) -> Option<FileKind> {
     }
     table::kind(trimmed)
         .or_else(|| request_lines::recognises(trimmed).then_some(FileKind::RequestLines))
+        .or_else(|| event_lines::recognises(trimmed).then_some(FileKind::EventLines))
         .or_else(|| license::recognises(trimmed).then_some(FileKind::Licenses))
         // A prompt or a command may stand before.
         .or_else(|| xml::recognises(trimmed).then_some(FileKind::EventsXml))

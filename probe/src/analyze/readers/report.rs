@@ -10,6 +10,7 @@ use super::FileKind;
 use super::lines::Lines;
 use super::table::journal_event;
 use crate::analyze::moment::Moment;
+use crate::verdict::{Row, table};
 
 /// What the JSON at the start of a text is.
 pub(super) fn kind(start: &str) -> Option<FileKind> {
@@ -32,19 +33,22 @@ pub(super) fn read(text: &mut dyn BufRead, before: u64, sink: &mut Sink<'_>) -> 
     let Ok(value) = serde_json::from_slice::<Value>(&first) else {
         return read_document(&first, text, before, sink);
     };
-    take(&value, before + 1, sink);
+    let mut is_useful = take(&value, before + 1, sink);
     let mut lines = Lines::after(text, before + 1);
     while let Some((number, line)) = lines.next()? {
         if line.trim().is_empty() {
             continue;
         }
         match serde_json::from_str(line) {
-            Ok(value) => take(&value, number, sink),
+            Ok(value) => is_useful |= take(&value, number, sink),
             Err(_) => {
                 sink.read();
                 sink.skipped();
             }
         }
+    }
+    if !is_useful {
+        sink.problem(NO_VERDICT);
     }
     Ok(())
 }
@@ -65,13 +69,18 @@ fn read_document(
         return Ok(());
     }
     match serde_json::from_slice(&document) {
-        Ok(value) => take(&value, before + 1, sink),
+        Ok(value) => {
+            if !take(&value, before + 1, sink) {
+                sink.problem(NO_VERDICT);
+            }
+        }
         Err(error) => sink.problem(format!("no valid JSON: {error}")),
     }
     Ok(())
 }
 
-fn take(value: &Value, line: u64, sink: &mut Sink<'_>) {
+/// Takes what a document says; false where it has nothing that counts here.
+fn take(value: &Value, line: u64, sink: &mut Sink<'_>) -> bool {
     if value.get("host_time").is_some() && value.get("kind").is_some() {
         sink.read();
         let field = |name: &str| match value.get(name) {
@@ -82,30 +91,75 @@ fn take(value: &Value, line: u64, sink: &mut Sink<'_>) {
         if let Some(event) = journal_event(&field, line, sink) {
             sink.event(event);
         }
-        return;
+        return true;
     }
     let time = text_of(value, "started").and_then(Moment::parse).unwrap_or(Moment::UNKNOWN);
-    let mut has_entries = false;
+    let (mut has_entries, mut is_useful) = (false, false);
+    for domain in value.get("domains").and_then(Value::as_array).into_iter().flatten() {
+        has_entries = true;
+        is_useful |= take_domain(domain, line, time, sink);
+    }
     for list in ["targets", "rows"] {
         for entry in value.get(list).and_then(Value::as_array).into_iter().flatten() {
             has_entries = true;
             match entry.get("targets").and_then(Value::as_array) {
                 Some(places) => {
-                    places.iter().for_each(|place| take_entry(place, entry, line, time, sink));
+                    for place in places {
+                        is_useful |= take_entry(place, entry, line, time, sink);
+                    }
                 }
-                None => take_entry(entry, entry, line, time, sink),
+                None => is_useful |= take_entry(entry, entry, line, time, sink),
             }
         }
     }
     if !has_entries {
-        take_entry(value, value, line, time, sink);
+        is_useful = take_entry(value, value, line, time, sink);
     }
+    is_useful
+}
+
+/// What `discover` found in one domain.
+fn take_domain(domain: &Value, line: u64, time: Moment, sink: &mut Sink<'_>) -> bool {
+    sink.read();
+    let (Some(name), Some(code)) = (text_of(domain, "domain"), text_of(domain, "code")) else {
+        sink.skipped();
+        return false;
+    };
+    let place = sink.place(Unit::Line, line);
+    let target = sink.names().name(name);
+    let mut hosts = Vec::new();
+    for endpoint in domain.get("endpoints").and_then(Value::as_array).into_iter().flatten() {
+        let port = endpoint.get("port").and_then(Value::as_u64);
+        if let (Some(host), Some(port)) = (text_of(endpoint, "host"), port) {
+            let host = sink.names().name(&format!("{host}:{port}"));
+            // One entry for each of its addresses.
+            if !hosts.contains(&host) {
+                hosts.push(host);
+            }
+        }
+    }
+    let row = table::rows().find(|row| row.code == code);
+    sink.verdict(OwnVerdict {
+        place,
+        target,
+        code: code.to_owned(),
+        severity: row.map_or("", |row| row.severity.name()).to_owned(),
+        cause: row.map(Row::general_cause).unwrap_or_default(),
+        remedy: row.and_then(Row::general_remedy),
+    });
+    if !hosts.is_empty() {
+        sink.dns(DnsAnswer { place, time, question: target, rcode: 0, hosts });
+    }
+    true
 }
 
 /// One entry with a verdict. In a sweep the row has the target, and its places the verdicts.
-fn take_entry(entry: &Value, around: &Value, line: u64, time: Moment, sink: &mut Sink<'_>) {
+fn take_entry(entry: &Value, around: &Value, line: u64, time: Moment, sink: &mut Sink<'_>) -> bool {
     sink.read();
-    let Some(code) = text_of(entry, "verdict") else { return sink.skipped() };
+    let Some(code) = text_of(entry, "verdict") else {
+        sink.skipped();
+        return false;
+    };
     let target = text_of(entry, "target").or_else(|| text_of(around, "target"));
     let target = sink.names().name(target.unwrap_or_default());
     let place = sink.place(Unit::Line, line);
@@ -127,6 +181,7 @@ fn take_entry(entry: &Value, around: &Value, line: u64, time: Moment, sink: &mut
         let host = sink.names().name(&format!("{host}:{port}"));
         sink.dns(DnsAnswer { place, time, question: target, rcode: 0, hosts: vec![host] });
     }
+    true
 }
 
 fn stage_of<'a>(entry: &'a Value, name: &str) -> Option<&'a Value> {
@@ -137,6 +192,9 @@ fn stage_of<'a>(entry: &'a Value, name: &str) -> Option<&'a Value> {
 fn text_of<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
     value.get(name).and_then(Value::as_str)
 }
+
+const NO_VERDICT: &str = "it holds no verdict: of the reports of kms-probe those of check, sweep, \
+                          discover, measure and trace are read";
 
 const DOCUMENT_BYTES_MAX: u64 = 32 << 20;
 
@@ -167,6 +225,23 @@ mod tests {
         assert_eq!((verdict.code.as_str(), verdict.remedy.as_deref()), ("tcp.timeout", None));
         let host = *records.dns.first().unwrap().hosts.first().unwrap();
         assert_eq!(records.names.text(host), "kms1.corp.test:1688");
+    }
+
+    #[test]
+    fn what_discover_found_is_read_and_what_holds_no_verdict_is_refused() {
+        let text = r#"{"schema_version":1,"domains":[
+          {"domain":"corp.test","code":"dns.ok","endpoints":[
+            {"host":"kms1.corp.test","port":1688,"address":"192.0.2.1"},
+            {"host":"kms1.corp.test","port":1688,"address":"2001:db8::1"}]},
+          {"domain":"lab.test","code":"dns.nxdomain","endpoints":[]}]}"#;
+        let found = records(text);
+        let [ok, missing] = found.verdicts.as_slice() else { panic!("{:?}", found.verdicts) };
+        assert_eq!((ok.severity.as_str(), missing.severity.as_str()), ("ok", "critical"));
+        assert!(missing.remedy.is_some() && !missing.cause.is_empty());
+        assert_eq!(found.dns.first().unwrap().hosts.len(), 1);
+        let other = r#"{"schema_version":1,"targets":[{"target":"x","services":[]}]}"#;
+        let problem = records(other).files.first().unwrap().problem.clone();
+        assert!(problem.unwrap().contains("no verdict"));
     }
 
     #[test]

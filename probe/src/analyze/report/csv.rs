@@ -26,7 +26,7 @@ pub fn write(analysis: &Analysis, out: &mut dyn io::Write) -> io::Result<()> {
             names.show(event.address).into_owned(),
             names.show(event.host).into_owned(),
             match event.cmid.is_some() {
-                true => names.guid(event.cmid).to_string(),
+                true => names.show_id(event.cmid),
                 false => String::new(),
             },
             event.client_time.rfc3339().unwrap_or_default(),

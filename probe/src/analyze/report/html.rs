@@ -224,7 +224,7 @@ fn clients(analysis: &Analysis) -> Section {
         let shown: Vec<String> =
             client.names.iter().map(|name| names.show(*name).into_owned()).collect();
         table.row([
-            Cell::new(names.guid(client.cmid).to_string()),
+            Cell::new(names.show_id(client.cmid)),
             Cell::new(shown.join(", ")),
             (client.sent + client.host_saw).into(),
             client.failures.into(),

@@ -218,7 +218,7 @@ fn clients(analysis: &Analysis) -> Vec<Client> {
     let clients = analysis.timeline.clients.iter().take(CLIENTS_MAX);
     clients
         .map(|client| Client {
-            cmid: names.guid(client.cmid).to_string(),
+            cmid: names.show_id(client.cmid),
             names: shown(&client.names),
             addresses: shown(&client.addresses),
             hosts: shown(&client.hosts),
@@ -248,7 +248,7 @@ fn license<'a>(license: &'a License, records: &'a Records) -> JsonLicense<'a> {
         partial_key: license.partial_key.as_deref(),
         status: license.status,
         minutes: license.minutes,
-        cmid: license.cmid.is_some().then(|| names.guid(license.cmid).to_string()),
+        cmid: license.cmid.is_some().then(|| names.show_id(license.cmid)),
         registered_host: host(license.registered_host),
         found_host: host(license.found_host),
         activation_interval: license.activation_interval,

@@ -135,7 +135,7 @@ fn of_case(case: &Case, records: &Records) -> String {
 pub(crate) fn subject(subject: Subject, records: &Records) -> String {
     match subject {
         Subject::Client(cmid, name) => {
-            let guid = records.names.guid(cmid);
+            let guid = records.names.show_id(cmid);
             match records.names.show(name) {
                 name if name.is_empty() => format!("client {guid}"),
                 name => format!("{name} ({guid})"),
@@ -236,7 +236,7 @@ pub(crate) fn event_line(event: &Event, records: &Records) -> String {
         line.push_str(&format!("  to {}", names.show(event.host)));
     }
     if event.cmid.is_some() {
-        line.push_str(&format!("  {}", names.guid(event.cmid)));
+        line.push_str(&format!("  {}", names.show_id(event.cmid)));
     }
     if let Some(count) = event.count {
         line.push_str(&format!("  count {count}"));

@@ -5,7 +5,7 @@ mod link;
 mod rpc;
 mod stream;
 
-use std::fs::File;
+use std::io::Read;
 
 use etherparse::{LaxNetSlice, TransportSlice};
 use hickory_proto::op::{Message, MessageType};
@@ -19,7 +19,7 @@ use super::super::records::Sink;
 use super::Options;
 
 /// Reads all packets.
-pub(super) fn read(file: File, options: &Options, sink: &mut Sink<'_>) {
+pub(super) fn read(file: impl Read + Send, options: &Options, sink: &mut Sink<'_>) {
     let Ok(mut reader) = pcap_parser::create_reader(BLOCK_BYTES_MAX, file) else {
         return sink.problem("no header of a packet capture");
     };

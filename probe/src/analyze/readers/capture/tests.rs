@@ -1,7 +1,5 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::io::Write as _;
-
 use super::super::super::record::{End, Reached};
 use super::super::super::records::Records;
 use super::*;
@@ -56,11 +54,8 @@ fn tcp(from_client: bool, sequence: u32, flags: &Flags, payload: &[u8]) -> Vec<u
 }
 
 fn records(bytes: &[u8]) -> Records {
-    let mut file = tempfile::tempfile().unwrap();
-    file.write_all(bytes).unwrap();
-    std::io::Seek::rewind(&mut file).unwrap();
     let mut records = Records::default();
-    read(file, &Options::default(), &mut records.begin("x".to_owned()));
+    read(bytes, &Options::default(), &mut records.begin("x".to_owned()));
     records
 }
 

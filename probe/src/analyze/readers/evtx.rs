@@ -15,12 +15,12 @@ pub(super) fn read(file: impl Read + Seek, sink: &mut Sink<'_>) {
         Err(error) => return sink.problem(format!("no header of an event log: {}", first(&error))),
     };
     let mut raw = RawEvent::default();
-    let (mut ordinal, mut failed) = (0, 0);
+    let (mut ordinal, mut failed, mut is_any_read) = (0, 0, false);
     for record in parser.records() {
         ordinal += 1;
         match record {
             Ok(record) => {
-                failed = 0;
+                (failed, is_any_read) = (0, true);
                 sink.read();
                 xml::take(&record.data, record.event_record_id, &mut raw, sink);
             }
@@ -36,6 +36,9 @@ pub(super) fn read(file: impl Read + Seek, sink: &mut Sink<'_>) {
         if ordinal > RECORDS_MAX {
             return sink.problem(format!("only its first {RECORDS_MAX} records were read"));
         }
+    }
+    if ordinal > 0 && !is_any_read {
+        sink.problem("none of its records could be read");
     }
 }
 

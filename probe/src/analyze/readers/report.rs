@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::super::record::{DnsAnswer, OwnVerdict, Unit};
 use super::super::records::Sink;
 use super::FileKind;
-use super::lines::Lines;
+use super::lines::{Found, Lines};
 use super::table::journal_event;
 use crate::analyze::moment::Moment;
 use crate::verdict::{Row, table};
@@ -29,7 +29,11 @@ pub(super) fn kind(start: &str) -> Option<FileKind> {
 /// Reads a document, or one per line.
 pub(super) fn read(text: &mut dyn BufRead, before: u64, sink: &mut Sink<'_>) -> io::Result<()> {
     let mut first = Vec::new();
-    super::lines::read_until(text, b'\n', &mut first, Lines::BYTES_MAX)?;
+    // A document may well be one line.
+    if super::lines::read_until(text, b'\n', &mut first, DOCUMENT_BYTES_MAX)? == Found::TooLong {
+        too_long(sink);
+        return Ok(());
+    }
     let Ok(value) = serde_json::from_slice::<Value>(&first) else {
         return read_document(&first, text, before, sink);
     };
@@ -60,12 +64,9 @@ fn read_document(
     sink: &mut Sink<'_>,
 ) -> io::Result<()> {
     let mut document = first.to_vec();
-    text.take(DOCUMENT_BYTES_MAX).read_to_end(&mut document)?;
-    if document.len() as u64 > DOCUMENT_BYTES_MAX {
-        sink.problem(format!(
-            "a document of more than {} MiB: --format ndjson makes one line of each row",
-            DOCUMENT_BYTES_MAX >> 20
-        ));
+    text.take(DOCUMENT_BYTES_MAX as u64).read_to_end(&mut document)?;
+    if document.len() > DOCUMENT_BYTES_MAX {
+        too_long(sink);
         return Ok(());
     }
     match serde_json::from_slice(&document) {
@@ -77,6 +78,13 @@ fn read_document(
         Err(error) => sink.problem(format!("no valid JSON: {error}")),
     }
     Ok(())
+}
+
+fn too_long(sink: &mut Sink<'_>) {
+    sink.problem(format!(
+        "a document of more than {} MiB: --format ndjson makes one line of each row",
+        DOCUMENT_BYTES_MAX >> 20
+    ));
 }
 
 /// Takes what a document says; false where it has nothing that counts here.
@@ -196,7 +204,7 @@ fn text_of<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
 const NO_VERDICT: &str = "it holds no verdict: of the reports of kms-probe those of check, sweep, \
                           discover, measure and trace are read";
 
-const DOCUMENT_BYTES_MAX: u64 = 32 << 20;
+const DOCUMENT_BYTES_MAX: usize = 32 << 20;
 
 #[cfg(test)]
 mod tests {

@@ -179,7 +179,7 @@ fn silent(timeline: &Timeline, records: &Records, gathered: &mut Gathered) {
             continue;
         };
         let Some(last) = records.events.get(client.last_event) else { continue };
-        let subject = Subject::Client(client.cmid, last.name);
+        let subject = Subject::Client(client.cmid, client.last_name);
         let seen = Seen { subject, place: last.place, time: last.time, code: None };
         gathered.add("client.stopped_asking", &seen, || {
             format!("its last request is {} days before the end of the log", silence / DAY)

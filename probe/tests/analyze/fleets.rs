@@ -114,7 +114,6 @@ fn at_most_one_healthy_client_in_a_thousand_is_called_unusual() {
             wrong.extend(run.false_cases(|code, _| code.starts_with("anomaly.")));
         }
     }
-    println!("{} of {healthy} healthy clients are called unusual", wrong.len());
     assert!(healthy > 5_000, "{healthy}");
     assert!(wrong.len() * 1_000 <= healthy, "{} of {healthy}: {wrong:#?}", wrong.len());
 }

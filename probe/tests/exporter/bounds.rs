@@ -45,7 +45,6 @@ fn two_hundred_scrapes_at_once_stay_within_the_bounds_and_healthy_hosts_are_told
         };
         assert!(answer.body.contains(success) && answer.body.contains(verdict), "{}", answer.body);
     }
-    println!("{most:?}");
     assert!(most.in_flight <= PLACES, "{most:?}");
     assert!(most.in_flight > 1.0, "probes ran at the same time: {most:?}");
     // A connection for each scrape, a socket or two for each place, and what every process has.

@@ -20,8 +20,6 @@
 //! - [`earlier`]: `kms-sim serve` beside an earlier build of it.
 //! - [`sans_io`]: the server's state machine without a socket; [`instructions`] counts what it takes.
 //! - [`analyze`]: `kms-probe analyze` on a log of a million requests.
-//! - [`earlier`]: `kms-sim serve` beside an earlier build of it.
-//! - [`sans_io`]: the server's state machine without a socket; [`instructions`] counts what it takes.
 //! - [`machine`]: processors, descriptors, and what the report says about the machine.
 //! - [`suite`]: the plan, its rounds, and the figures.
 //! - [`report`]: text and JSON.

@@ -26,3 +26,4 @@ pub mod target;
 pub mod ticket;
 pub mod trace;
 pub mod verdict;
+pub mod watch;

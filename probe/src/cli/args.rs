@@ -59,6 +59,8 @@ pub(super) enum Command {
     Bundle(super::bundle::BundleArgs),
     /// Print the script that collects what `analyze` reads, on a Windows machine
     Collect(super::collect::CollectArgs),
+    /// Check again and again, keep a history, and tell of changes by webhook, mail or command
+    Watch(super::watch::WatchArgs),
     /// Explain an HRESULT, RPC status, event or verdict
     Explain(ExplainArgs),
     /// Show a healthy check and a tour of failures, each caused for real on loopback

@@ -17,6 +17,7 @@ mod sweep;
 mod tls;
 mod trace;
 mod values;
+mod watch;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -102,6 +103,7 @@ fn run(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Outcome> {
         Command::Bundle(args) => bundle::run(&args, cli.config.as_deref(), out),
         Command::Analyze(args) => analyze::run(&args, out),
         Command::Collect(args) => collect::run(&args, out),
+        Command::Watch(args) => watch::run(&args, out),
         Command::Explain(args) => run_explain(&args, out),
         Command::Lab(args) => run_lab(&args, out),
         Command::Config(args) => config::run(&args, cli.config.as_deref(), out),

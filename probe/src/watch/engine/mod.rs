@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 use self::outbox::Outbox;
-pub use self::point::Point;
+pub use self::point::{CHANGES_MAX, PAST_MAX, Point};
 use super::alert::Finding;
 use super::config::Config;
 use super::deliver;

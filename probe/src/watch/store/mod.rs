@@ -315,7 +315,7 @@ impl Store {
             .with_context(context)
     }
 
-    fn context(&self) -> impl FnOnce() -> String + Clone + 'static {
+    fn context(&self) -> impl FnOnce() -> String + Clone + use<> {
         let path = self.path.display().to_string();
         move || format!("history `{path}`")
     }

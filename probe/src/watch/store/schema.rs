@@ -1,13 +1,13 @@
 //! The tables of a history. Times are milliseconds since 1970 in UTC.
 
 /// Marks an SQLite file as a history: "KMSW".
-pub const APPLICATION_ID: i64 = 0x4B4D_5357;
+pub(super) const APPLICATION_ID: i64 = 0x4B4D_5357;
 
 /// The version that this program writes.
-pub const VERSION: i64 = MIGRATIONS.len() as i64;
+pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// What leads from each version to the next, beginning with an empty file.
-pub const MIGRATIONS: &[&str] = &["
+pub(super) const MIGRATIONS: &[&str] = &["
     CREATE TABLE history (
         only INTEGER PRIMARY KEY CHECK (only = 1),
         instance TEXT NOT NULL

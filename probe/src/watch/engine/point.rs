@@ -100,7 +100,11 @@ impl Point {
     pub(super) fn next_wake(&self, mode: Mode, can_check: bool) -> Option<Moment> {
         let regular = (mode == Mode::ForGood && can_check && !self.is_checking)
             .then_some(self.schedule.due());
-        let recovery = self.memory.next_wake().filter(|_| !self.is_checking);
+        let recovery = match self.memory.verification_due() {
+            _ if self.is_checking => None,
+            Some(due) => can_check.then_some(due),
+            None => self.memory.next_wake().filter(|_| self.is_checked),
+        };
         regular.into_iter().chain(recovery).min()
     }
 
@@ -140,11 +144,11 @@ impl Point {
     }
 
     pub(super) fn poll(&mut self, now: Moment) -> Vec<Decision> {
-        match self.is_checking {
-            // What it sees decides.
-            true => Vec::new(),
-            false => self.memory.poll(now, &self.spec.rules),
+        // What a check sees decides, and what an earlier process believed is not enough.
+        if self.is_checking || !self.is_checked {
+            return Vec::new();
         }
+        self.memory.poll(now, &self.spec.rules)
     }
 
     pub(super) fn command_ended(&mut self, now: Moment) {

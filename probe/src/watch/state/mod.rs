@@ -164,9 +164,15 @@ impl Memory {
         self.recovery.command_ended(now, rules.recovery.as_ref());
     }
 
-    /// The process ended while the recovery command ran: what it did is unknown, so it is verified.
+    /// A new process goes on from here. The recovery command that ran when the last one ended did
+    /// nobody knows what: it is verified. The attempt is returned.
     pub fn interrupted(&mut self, now: Moment, rules: &Rules) -> Option<u32> {
-        let attempt = self.recovery.running()?;
+        let running = self.recovery.running();
+        if rules.recovery.is_none() {
+            // There is none any more.
+            self.recovery = Recovery::default();
+        }
+        let attempt = running?;
         self.command_ended(now, rules);
         Some(attempt)
     }

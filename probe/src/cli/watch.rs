@@ -10,13 +10,14 @@ use clap::Args;
 use super::args::{Format, FormatArgs};
 use super::{Outcome, write_text};
 use crate::platform::signals;
-use crate::report::{self, json};
+use crate::report::{self, Style, json};
 use crate::watch::config::{self, Config};
-use crate::watch::engine::{Engine, Mode};
+use crate::watch::engine::{Engine, Mode, Stopper};
 use crate::watch::moment::Moment;
 use crate::watch::notice::Notice;
 use crate::watch::state::Level;
 use crate::watch::store::Store;
+use crate::watch::view::View;
 
 /// `watch`.
 #[derive(Debug, Args)]
@@ -63,6 +64,9 @@ pub(super) struct WatchArgs {
     /// Seed of the jitter, in place of the one that FILE names; otherwise one is drawn and printed
     #[arg(long)]
     seed: Option<u32>,
+    /// A line for each change also on a terminal, in place of the view
+    #[arg(long)]
+    lines: bool,
     #[command(flatten)]
     format: FormatArgs,
 }
@@ -90,10 +94,38 @@ pub(super) fn run(args: &WatchArgs, out: &mut dyn Write) -> anyhow::Result<Outco
     }
     let mut engine = Engine::new(config, store, seed, mode)?;
     let stopper = engine.stopper();
+    let view = match mode == Mode::ForGood && shows_view(args) {
+        true => Some(start_view(stopper.clone()).context("cannot use the terminal")?),
+        false => None,
+    };
     signals::on_first(move || stopper.stop()).context("cannot wait for signals")?;
     let format = args.format.format;
-    engine.run(&mut |notice| write_notice(out, format, notice), &mut |_| {})?;
+    engine.run(
+        &mut |notice| match &view {
+            Some(view) => {
+                view.change(|model| model.note(notice.text()));
+                Ok(())
+            }
+            None => write_notice(out, format, notice),
+        },
+        &mut |engine| {
+            if let Some(view) = &view {
+                view.change(|model| model.follow(engine));
+            }
+        },
+    )?;
+    // The terminal is its owner's again before anything else is written to it.
+    drop(view);
     Ok(Outcome::of(mode == Mode::ForGood || engine.worst() == Level::Up))
+}
+
+/// With a person in front, who did not ask for lines.
+fn shows_view(args: &WatchArgs) -> bool {
+    args.format.format == Format::Text && !args.lines && View::is_possible()
+}
+
+fn start_view(stopper: Stopper) -> io::Result<View> {
+    View::start(Style::of_stdout().colour, move || stopper.stop())
 }
 
 /// A line for each thing that happens.

@@ -17,3 +17,4 @@ pub mod schedule;
 pub mod state;
 pub mod store;
 pub mod template;
+pub mod view;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use kms_page::nearest;
 use kms_protocol::kms::crypto::LabKey;
 use toml::Spanned;
 
@@ -19,7 +20,6 @@ use super::{
 };
 use crate::check::{self, Family, KmsOptions, Timeouts};
 use crate::config::file::{Place, Problem};
-use crate::config::option::nearest;
 use crate::platform::origin::Origin;
 use crate::stage::Stage;
 use crate::target::{Asked, Target};

@@ -112,7 +112,8 @@ impl Queue {
             let block = (entry.time >> SECOND_BITS) & BLOCK_MASK;
             put(&mut self.blocks, block as usize, entry, &mut self.spare);
         }
-        self.spare.push(list);
+        // It held most clients: kept, it would become the list of one block.
+        drop(list);
         true
     }
 }

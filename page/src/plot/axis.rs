@@ -290,16 +290,33 @@ impl Frame {
         }
     }
 
-    /// Events.
+    /// Events. The names of those that are close stand below each other; where there is no room left,
+    /// the line alone is drawn.
     pub(super) fn marks(&self, marks: &[(f64, String)]) -> Markup {
+        let mut ends = [f64::NEG_INFINITY; MARK_ROWS];
+        let mut drawn = Vec::new();
+        let placed = marks.iter().filter_map(|(x, label)| Some((self.x(*x)?, label)));
+        let mut placed: Vec<(f64, &String)> = placed.collect();
+        placed.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+        for (x, label) in placed {
+            let width = label.chars().count() as f64 * MARK_CHARACTER + 8.0;
+            let is_left = x > Self::WIDTH * 0.7;
+            let (from, to) = if is_left { (x - width, x) } else { (x, x + width) };
+            let row = ends.iter().position(|end| *end <= from);
+            if let Some(end) = row.and_then(|row| ends.get_mut(row)) {
+                *end = to;
+            }
+            drawn.push((x, is_left, row, label));
+        }
         html! {
-            @for (x, label) in marks.iter().filter_map(|(x, label)| Some((self.x(*x)?, label))) {
+            @for (x, is_left, row, label) in drawn {
                 g.rule {
+                    title { (label) }
                     path d={ "M" (place(x)) " " (place(Self::TOP)) "V" (place(Self::floor())) } {}
-                    @if x > Self::WIDTH * 0.7 {
-                        text.end x=(place(x - 4.0)) y=(place(Self::TOP + 10.0)) { (label) }
-                    } @else {
-                        text x=(place(x + 4.0)) y=(place(Self::TOP + 10.0)) { (label) }
+                    @if let Some(row) = row {
+                        @let y = place(Self::TOP + 10.0 + row as f64 * MARK_ROW);
+                        @if is_left { text.end x=(place(x - 4.0)) y=(y) { (label) } }
+                        @else { text x=(place(x + 4.0)) y=(y) { (label) } }
                     }
                 }
             }
@@ -313,6 +330,11 @@ pub(super) fn place(coordinate: f64) -> String {
     format!("{rounded}")
 }
 
+/// Rows of names of events.
+const MARK_ROWS: usize = 4;
+const MARK_ROW: f64 = 14.0;
+/// Mean width of a character of such a name.
+const MARK_CHARACTER: f64 = 6.4;
 const TICKS_MAX: u32 = 16;
 const VALUE_MIN: f64 = 1e-100;
 const LOG_MIN: f64 = -15.0;
@@ -347,6 +369,20 @@ mod tests {
     fn percentile_ticks_are_nines() {
         let axis = Axis::new("x", "").nines();
         assert_eq!(labels(&axis, &[0.0, 50.0, 99.9]), ["0", "90", "99", "99.9"]);
+    }
+
+    #[test]
+    fn names_of_events_that_are_close_stand_below_each_other() {
+        let (x, y) = (Axis::new("x", ""), Axis::new("y", ""));
+        let frame = Frame { x: Span::of(&x, &[0.0, 100.0]), y: Span::of(&y, &[0.0, 1.0]) };
+        let marks: Vec<(f64, String)> =
+            (0..6).map(|n| (f64::from(n) / 10.0, format!("event-{n}"))).collect();
+        let drawn = frame.marks(&marks).into_string();
+        assert_eq!(drawn.matches("<path").count(), 6);
+        assert_eq!(drawn.matches("<text").count(), MARK_ROWS, "{drawn}");
+        for row in ["y=\"22\"", "y=\"36\"", "y=\"50\"", "y=\"64\""] {
+            assert_eq!(drawn.matches(row).count(), 1, "{drawn}");
+        }
     }
 
     #[test]

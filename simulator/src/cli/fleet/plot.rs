@@ -33,6 +33,8 @@ enum What {
     States,
     /// Requests per minute at each host.
     Requests,
+    /// Requests since the start at each host.
+    RequestsTotal,
     /// The count at each host against the thresholds.
     Count,
     /// Times from first start to first activation.
@@ -44,6 +46,7 @@ impl From<What> for Shown {
         match what {
             What::States => Self::States,
             What::Requests => Self::Requests,
+            What::RequestsTotal => Self::RequestsTotal,
             What::Count => Self::Count,
             What::FirstActivation => Self::FirstActivation,
         }

@@ -35,6 +35,8 @@ pub enum Shown {
     States,
     /// Requests per minute at each host.
     Requests,
+    /// Requests since the start at each host.
+    RequestsTotal,
     /// The count at each host against the thresholds.
     Count,
     /// Times from first start to first activation.
@@ -123,6 +125,7 @@ impl<'a> Report<'a> {
         match shown {
             Shown::States => vec![plots::states(scenario, timeline)],
             Shown::Requests => vec![plots::requests(scenario, timeline)],
+            Shown::RequestsTotal => vec![plots::requests_total(scenario, timeline)],
             Shown::Count => plots::counts(scenario, timeline),
             Shown::FirstActivation => plots::first_activation(self.outcome).into_iter().collect(),
         }

@@ -26,6 +26,16 @@ pub(super) fn requests(scenario: &Scenario, timeline: &Timeline<'_>) -> Plot {
     marked(scenario, requests)
 }
 
+/// Requests since the start at each host.
+pub(super) fn requests_total(scenario: &Scenario, timeline: &Timeline<'_>) -> Plot {
+    let total = |sample: &HostSample| sample.requests as f64;
+    let lines = lines(timeline, total);
+    marked(
+        scenario,
+        Plot::lines("Requests since the start", time(), Axis::new("requests", ""), lines),
+    )
+}
+
 /// The count at each host, of Windows and of Office, each where it plays a part.
 pub(super) fn counts(scenario: &Scenario, timeline: &Timeline<'_>) -> Vec<Plot> {
     let plot = |(title, value, families)| count(scenario, timeline, title, value, families);

@@ -4,6 +4,7 @@
 //! as read from TOML ([`Scenario::from_toml`]). Names refer to one another; [`Scenario::check`] finds
 //! what does not.
 
+mod build;
 mod change;
 mod check;
 mod expectation;

@@ -13,5 +13,7 @@ mod fleets;
 mod harness;
 #[path = "analyze/hostile.rs"]
 mod hostile;
+#[path = "analyze/mutations.rs"]
+mod mutations;
 #[path = "../../tests/src/skip.rs"]
 mod skip;

@@ -106,6 +106,7 @@ proptest! {
 /// Whether the scenarios lead to what the properties speak of: a property of nothing holds for ever.
 #[test]
 fn the_random_scenarios_do_all_that_is_claimed_of_them() {
+    use proptest::strategy::ValueTree as _;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut seen = BTreeSet::new();
     for _ in 0..60 {

@@ -18,6 +18,8 @@ pub mod exporter;
 pub mod fingerprint;
 pub mod lab;
 pub mod measure;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 pub mod platform;
 pub mod report;
 pub mod stage;

@@ -127,6 +127,10 @@ pub(super) struct CheckArgs {
     pub(super) fail_on: FailOn,
     #[command(flatten)]
     pub(super) report: super::emit::ReportArgs,
+    /// Send the check as an OpenTelemetry trace to this collector, by OTLP over HTTP
+    #[cfg(feature = "otlp")]
+    #[arg(long, value_name = "URL")]
+    pub(super) otlp_endpoint: Option<crate::otlp::Endpoint>,
     #[command(flatten)]
     pub(super) clock: super::clock::ClockArgs,
     #[command(flatten)]

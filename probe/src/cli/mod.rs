@@ -119,7 +119,23 @@ fn run(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Outcome> {
 fn run_check(args: &CheckArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
     let options = check_options(args)?;
     let targets = targets(&args.targets, args.host, &options)?;
-    emit::run(&args.report, args.fail_on.into(), out, || check::run(&targets, &options))
+    emit::run(&args.report, args.fail_on.into(), out, || {
+        let report = check::run(&targets, &options)?;
+        #[cfg(feature = "otlp")]
+        if let Some(endpoint) = &args.otlp_endpoint {
+            send_trace(endpoint, &report);
+        }
+        Ok(report)
+    })
+}
+
+/// What a check found is worth more than its trace, so that a failure is a warning.
+#[cfg(feature = "otlp")]
+fn send_trace(endpoint: &crate::otlp::Endpoint, report: &check::Report) {
+    if let Err(error) = endpoint.send(&crate::otlp::drawn_trace(report)) {
+        let error = report::escape(&format!("{error:#}")).into_owned();
+        let _nowhere_to_complain = writeln!(io::stderr(), "warning: {error}");
+    }
 }
 
 /// What the flags of `check` ask for, whatever the targets.

@@ -25,6 +25,7 @@ use tokio::sync::Semaphore;
 
 use self::metrics::Metrics;
 use self::recent::Recent;
+use crate::check::Report;
 
 /// How to run an exporter.
 pub struct Options {
@@ -40,7 +41,12 @@ pub struct Options {
     pub token: Option<Token>,
     /// Reads the modules file again.
     pub load: Box<dyn Fn() -> anyhow::Result<Settings> + Send + Sync>,
+    /// Told of every check; it must not wait.
+    pub observe: Option<Observe>,
 }
+
+/// What is told of every check.
+pub type Observe = Box<dyn Fn(&Report) + Send + Sync>;
 
 /// A running exporter.
 struct Exporter {

@@ -118,6 +118,9 @@ fn note(
     report: Option<&Report>,
     elapsed: Duration,
 ) {
+    if let (Some(observe), Some(report)) = (&exporter.options.observe, report) {
+        observe(report);
+    }
     let severity = report.map_or(Severity::Critical, Report::severity);
     let ended = match report {
         None => Ended::TimedOut,

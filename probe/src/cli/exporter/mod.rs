@@ -59,6 +59,10 @@ pub(super) struct ExporterArgs {
     /// File with a token that every request has to show as `Authorization: Bearer`
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// Send each check as an OpenTelemetry trace to this collector, by OTLP over HTTP
+    #[cfg(feature = "otlp")]
+    #[arg(long, value_name = "URL")]
+    otlp_endpoint: Option<crate::otlp::Endpoint>,
     /// Only say whether the file of modules is in order, and what it means
     #[arg(long)]
     check_config: bool,
@@ -78,6 +82,10 @@ pub(super) fn run(args: ExporterArgs, out: &mut dyn Write) -> anyhow::Result<Out
          loopback address",
         args.listen
     );
+    #[cfg(feature = "otlp")]
+    let observe = args.otlp_endpoint.map(observe).transpose()?;
+    #[cfg(not(feature = "otlp"))]
+    let observe = None;
     let modules = args.modules;
     let options = Options {
         listen: args.listen,
@@ -86,11 +94,21 @@ pub(super) fn run(args: ExporterArgs, out: &mut dyn Write) -> anyhow::Result<Out
         scrape_timeout: args.scrape_timeout,
         token,
         load: Box::new(move || load(modules.as_deref())),
+        observe,
     };
-    exporter::run(options, |text| {
-        let _nobody_listens = writeln!(io::stderr(), "{}", report::escape(text));
-    })?;
+    exporter::run(options, say)?;
     Ok(Outcome::Healthy)
+}
+
+fn say(text: &str) {
+    let _nobody_listens = writeln!(io::stderr(), "{}", report::escape(text));
+}
+
+/// Sends traces beside the scrapes, which do not wait for a collector.
+#[cfg(feature = "otlp")]
+fn observe(endpoint: crate::otlp::Endpoint) -> anyhow::Result<exporter::Observe> {
+    let queue = crate::otlp::Queue::start(endpoint, say).context("cannot start a thread")?;
+    Ok(Box::new(move |report| queue.offer(report)))
 }
 
 fn load(path: Option<&Path>) -> anyhow::Result<Settings> {

@@ -165,7 +165,8 @@ const MODULE: &str = "module";
 const TARGETS: &str = "targets";
 const ALLOW: &str = "allow";
 const CHECK: &str = "check";
-const OF_REPORTS: [&str; 5] = ["fail-on", "format", "output", "ticket", "baseline"];
+const OF_REPORTS: [&str; 6] =
+    ["fail-on", "format", "output", "ticket", "baseline", "otlp-endpoint"];
 const MODULES_MAX: usize = 100;
 const NAME_BYTES_MAX: usize = 64;
 

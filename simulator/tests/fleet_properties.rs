@@ -238,11 +238,15 @@ fn held_to_validity(
     let has_grace = family == Family::Office || group.product.starts_with("Windows 7");
     // An activated client was renewed before the start.
     let mut last = (group.life == Life::Activated).then_some(0);
+    let mut last_minute = None::<u32>;
     for record in records {
         if matches!(record.event, EventKind::Activated | EventKind::Renewed) {
             last = Some(record.at.0);
         }
         let minutes = u64::from(record.minutes_left);
+        if !matches!(record.state, 2 | 3) || minutes > 0 {
+            last_minute = None;
+        }
         match record.state {
             1 => {
                 let last = last.unwrap_or(u32::MAX);
@@ -253,7 +257,13 @@ fn held_to_validity(
             }
             2 | 3 => {
                 prop_assert!(has_grace, "{record:?} of {}", group.product);
-                prop_assert!(minutes <= 30 * 1440 && minutes > 0, "{record:?}");
+                prop_assert!(minutes <= 30 * 1440, "{record:?}");
+                // Whole minutes: none is left for the last 59 seconds, and not a second longer.
+                if minutes == 0 {
+                    let since = *last_minute.get_or_insert(record.at.0);
+                    prop_assert!(record.at.0 - since < 60, "past its end: {record:?}");
+                    continue;
+                }
             }
             state => prop_assert!(matches!(state, 0 | 5), "{record:?}"),
         }

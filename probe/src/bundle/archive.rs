@@ -65,7 +65,7 @@ pub struct Limits {
     pub entry_bytes: u64,
     /// Bytes of all entries together.
     pub total_bytes: u64,
-    /// How many times its compressed length an entry may have, above [`RATIO_FREE_BYTES`].
+    /// How many times its compressed length an entry may have, above 16 MiB.
     pub ratio: u64,
 }
 

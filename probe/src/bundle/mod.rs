@@ -1,6 +1,6 @@
 //! `kms-probe bundle`: one archive for whoever supports this network.
 //!
-//! [`gather`] asks every question once, [`redact`] makes pseudonyms, [`archive`] writes and reads what
+//! `gather` asks every question once, [`redact`] makes pseudonyms, [`archive`] writes and reads what
 //! is hashed in the [`manifest`], [`verify`] compares.
 
 pub mod archive;

@@ -1,7 +1,7 @@
 //! What a person sees on a terminal: a row for each target and address, and the chosen one in detail.
 //!
-//! [`model`] is what there is to see and [`follow`] takes it from the engine, [`draw`] puts it on the screen, [`cursor`] is what the keys do:
-//! all three are pure. [`terminal`] is the screen and the keyboard.
+//! `model` is what there is to see and `follow` takes it from the engine, [`draw`] puts it on the screen, `cursor` is what the keys do:
+//! all three are pure. `terminal` is the screen and the keyboard.
 
 mod cursor;
 mod draw;
